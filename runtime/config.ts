@@ -1,0 +1,182 @@
+import { availableParallelism, totalmem } from 'node:os'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import type { LogLevel } from './log.ts'
+
+/** Everything the engine and its listeners are configured with. Read once, frozen, handed around. */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly httpHost: string
+  readonly httpPort: number
+  readonly allowHosts: readonly string[]
+  /** Base of the URLs shown to callers when the engine sits behind a proxy; undefined: the listener's own. */
+  readonly publicUrl: string | undefined
+  /** Absolute. */
+  readonly dataDirectory: string
+  /** Capacity of this machine in plain units; detected where not declared. */
+  readonly resources: Readonly<Record<string, number>>
+  /** Virtual nodes the machine is split into. */
+  readonly nodes: number
+  readonly limits: 'extended' | 'strict'
+  readonly isolation: 'auto' | 'none' | 'standard' | 'hardened'
+  readonly requireIsolation: 'none' | 'standard' | 'hardened' | undefined
+  readonly auth: 'open' | 'keys' | 'policies'
+  readonly cluster: 'local' | 'ray'
+  readonly deploy: readonly string[]
+  readonly logLevel: LogLevel
+  /** An environment that was idle this long is stopped. */
+  readonly idleTimeoutMs: number
+  /** Booted processes kept ready per Node version; 0 turns spares off. */
+  readonly spares: number
+  /** Environments at once; past it, work waits. */
+  readonly maxEnvironments: number
+  /** Lambda's ConcurrentExecutions of an account. */
+  readonly accountConcurrency: number
+  /** Synchronous calls that may wait for an environment, and for how long. */
+  readonly maxWaiting: number
+  readonly maxWaitMs: number
+  /** On SIGTERM, how long running work may take to finish. */
+  readonly drainMs: number
+  readonly retention: {
+    readonly runsMaxAgeMs: number
+    readonly runsMaxCount: number
+    readonly logsMaxAgeMs: number
+    readonly logsMaxBytes: number
+  }
+}
+
+/** How each setting may be given. Flags win over variables; both are text. */
+export type ConfigInput = Readonly<Record<string, string | readonly string[] | undefined>>
+
+const DAY_MS = 86_400_000
+
+const count = (fallback: number, low = 0) => z.coerce.number().int().min(low).default(fallback)
+const list = z
+  .union([z.string(), z.array(z.string())])
+  .default([])
+  .transform((value) =>
+    (Array.isArray(value) ? value : value.split(','))
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  )
+
+const Settings = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: count(4700).refine((port) => port < 65536, 'a port is below 65536'),
+  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_PORT: count(4701).refine((port) => port < 65536, 'a port is below 65536'),
+  ALLOW_HOST: list,
+  PUBLIC_URL: z.url().optional(),
+  DATA: z.string().default('.lambent'),
+  RESOURCES: z
+    .string()
+    .default('{}')
+    .transform((text, context): Record<string, number> => {
+      try {
+        return z.record(z.string(), z.number().nonnegative()).parse(JSON.parse(text))
+      } catch {
+        context.addIssue({
+          code: 'custom',
+          message: `must be a JSON object of amounts, such as '{"cpu":8,"gpu":4,"memoryMb":32000}'`,
+        })
+        return z.NEVER
+      }
+    }),
+  NODES: count(1, 1),
+  LIMITS: z.enum(['extended', 'strict']).default('extended'),
+  ISOLATION: z.enum(['auto', 'none', 'standard', 'hardened']).default('auto'),
+  REQUIRE_ISOLATION: z.enum(['none', 'standard', 'hardened']).optional(),
+  AUTH: z.enum(['open', 'keys', 'policies']).default('open'),
+  CLUSTER: z.enum(['local', 'ray']).default('local'),
+  DEPLOY: list,
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  IDLE_TIMEOUT_MS: count(600_000, 1),
+  SPARES: count(2),
+  MAX_ENVIRONMENTS: count(8 * availableParallelism(), 1),
+  ACCOUNT_CONCURRENCY: count(1000, 1),
+  MAX_WAITING: count(1000),
+  MAX_WAIT_MS: count(10_000),
+  DRAIN_MS: count(30_000),
+  RUNS_MAX_AGE_MS: count(7 * DAY_MS, 1),
+  RUNS_MAX_COUNT: count(1_000_000, 1),
+  LOGS_MAX_AGE_MS: count(7 * DAY_MS, 1),
+  LOGS_MAX_BYTES: count(1_000_000_000, 1),
+})
+
+/** Thrown with every problem at once. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+    )
+    this.problems = problems
+  }
+}
+
+/**
+ * The frozen configuration from flags (`{ port: '0' }`, `{ 'http-port': '0' }`) and the environment (`LAMBENT_PORT`).
+ * Reports all problems together in a ConfigError that names flag and variable.
+ */
+export function readConfig(
+  flags: ConfigInput,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Config {
+  const raw: Record<string, unknown> = {}
+  for (const name of Object.keys(Settings.shape)) {
+    const flag = flags[name.toLowerCase().replaceAll('_', '-')]
+    const given = flag ?? environment[`LAMBENT_${name}`]
+    if (given !== undefined && given !== '') raw[name] = given
+  }
+  const parsed = Settings.safeParse(raw)
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map((issue) => {
+        const name = String(issue.path[0] ?? '')
+        return `--${name.toLowerCase().replaceAll('_', '-')} (LAMBENT_${name}) is ${JSON.stringify(raw[name])}: ${issue.message}`
+      }),
+    )
+  }
+  return freeze(parsed.data)
+}
+
+function freeze(settings: z.infer<typeof Settings>): Config {
+  const resources = {
+    cpu: availableParallelism(),
+    memoryMb: Math.floor(totalmem() / 1e6),
+    ...settings.RESOURCES,
+  }
+  return Object.freeze({
+    host: settings.HOST,
+    port: settings.PORT,
+    httpHost: settings.HTTP_HOST,
+    httpPort: settings.HTTP_PORT,
+    allowHosts: Object.freeze(settings.ALLOW_HOST),
+    publicUrl: settings.PUBLIC_URL,
+    dataDirectory: resolve(settings.DATA),
+    resources: Object.freeze(resources),
+    nodes: settings.NODES,
+    limits: settings.LIMITS,
+    isolation: settings.ISOLATION,
+    requireIsolation: settings.REQUIRE_ISOLATION,
+    auth: settings.AUTH,
+    cluster: settings.CLUSTER,
+    deploy: Object.freeze(settings.DEPLOY),
+    logLevel: settings.LOG_LEVEL,
+    idleTimeoutMs: settings.IDLE_TIMEOUT_MS,
+    spares: settings.SPARES,
+    maxEnvironments: settings.MAX_ENVIRONMENTS,
+    accountConcurrency: settings.ACCOUNT_CONCURRENCY,
+    maxWaiting: settings.MAX_WAITING,
+    maxWaitMs: settings.MAX_WAIT_MS,
+    drainMs: settings.DRAIN_MS,
+    retention: Object.freeze({
+      runsMaxAgeMs: settings.RUNS_MAX_AGE_MS,
+      runsMaxCount: settings.RUNS_MAX_COUNT,
+      logsMaxAgeMs: settings.LOGS_MAX_AGE_MS,
+      logsMaxBytes: settings.LOGS_MAX_BYTES,
+    }),
+  })
+}

@@ -1,0 +1,224 @@
+/**
+ * The wire between the engine and an execution environment: frames on a Unix socket (or TCP from another machine).
+ * A frame is a 16-byte header and a body of raw bytes:
+ *
+ *     0   u32 LE  body length in bytes
+ *     4   u8      type (FRAME)
+ *     5   u8      flags (FLAG)
+ *     6   u16     reserved, zero
+ *     8   u32 LE  id: the invocation's number on this connection, 0 for control frames
+ *     12  u32 LE  extra: length of the meta part that leads the body, or a byte count (CREDIT)
+ *
+ * Control bodies are JSON; payloads are opaque. This file is used on both sides and imports nothing of ours.
+ */
+export const HEADER_BYTES = 16
+
+/** A body past this is a broken peer, not a payload: the connection is closed. Bounds the reader's memory. */
+export const MAX_FRAME_BYTES = 1 << 30
+
+export const FRAME = {
+  // engine -> environment
+  specialize: 1, // body: JSON Specialization; load this code now
+  invoke: 2, // body: meta (InvokeMeta, `extra` bytes) then the payload
+  recall: 3, // give invocation `id` back if it has not started
+  abort: 4, // abort the signal of invocation `id`
+  credit: 5, // the reader of stream `id` has taken `extra` more bytes
+  makeCodeCache: 6, // when idle, answer with codeCache
+  shutdown: 7, // stop: exit 0 after telling the code (SIGTERM handlers)
+  // environment -> engine
+  hello: 32, // body: JSON Hello; first frame on every connection
+  ready: 33, // booted, nothing loaded: a spare
+  initialized: 34, // body: JSON Initialized; code loaded, or why not
+  result: 35, // body: meta (ResultMeta, RESULT_META_BYTES) then the payload; FLAG.error, FLAG.fatal
+  streamStart: 36, // body: content type (UTF-8); may be empty
+  streamData: 37, // body: bytes of the response, prelude included
+  streamEnd: 38, // body: ResultMeta then the error JSON when FLAG.error
+  recalled: 39, // invocation `id` had not started and will not
+  notJson: 40, // body: why the payload of `id` is not JSON; the handler did not run
+  codeCache: 41, // body: opaque bytes to store beside the package; empty when there is nothing to cache
+} as const
+export type FrameType = (typeof FRAME)[keyof typeof FRAME]
+
+export const FLAG = {
+  error: 1, // the payload is error JSON
+  fatal: 2, // the environment exits after this answer and must not be used again
+  streaming: 4, // invoke: the caller reads a stream (a buffered caller also takes stream frames)
+} as const
+
+/** First frame of an environment: proves who it is. The token is good for one connection. */
+export interface Hello {
+  environmentId: string
+  token: string
+  pid: number
+  nodeVersion: string
+}
+
+/** Everything a booted process needs to become an environment of one function version. */
+export interface Specialization {
+  functionName: string
+  functionVersion: string
+  /** MemorySize in MB as the context reports it. */
+  memoryMb: number
+  handler: string
+  /** `nodejs24.x`: selects the handler contract (callbacks up to 22, none from 24). */
+  runtime: string
+  /** Where the code lies, as this process sees it. */
+  taskRoot: string
+  /** Set into process.env before user code loads: the function's own variables and AWS's. Complete: nothing else is inherited. */
+  environment: Record<string, string>
+  logFormat: 'Text' | 'JSON'
+  /** Lowest level written in JSON format. */
+  logLevel: 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' | 'FATAL'
+  logGroup: string
+  logStream: string
+  /** Invocations this process runs at once. */
+  concurrency: number
+  /** A code cache made earlier for exactly this package, Node version and architecture, as this process sees it; absent when there is none. */
+  codeCachePath?: string
+}
+
+/** Outcome of loading the code. */
+export interface Initialized {
+  durationMs: number
+  /** Bytes written to the log so far. */
+  logBytes: number
+  /** Absent when the handler is ready. `trace` as Lambda's error JSON. */
+  error?: { errorType: string; errorMessage: string; trace: string[] }
+  /** Whether the code cache that was offered was used. */
+  codeCache: 'used' | 'rejected' | 'none'
+  /** Whether the handler writes a response stream (`awslambda.streamifyResponse`). */
+  streaming: boolean
+}
+
+/** What leads the body of an `invoke` frame. Joined by line feeds in this order; none of the values may hold one. */
+export interface InvokeMeta {
+  requestId: string
+  /** Unix epoch ms; 0 means no time limit. */
+  deadlineMs: number
+  invokedArn: string
+  traceId: string
+  /** base64 of the client context's JSON, as the client sent it; '' when absent. */
+  clientContext: string
+  tenantId: string
+}
+
+export const encodeInvokeMeta = (meta: InvokeMeta): string =>
+  `${meta.requestId}\n${meta.deadlineMs}\n${meta.invokedArn}\n${meta.traceId}\n${meta.clientContext}\n${meta.tenantId}`
+
+export function decodeInvokeMeta(text: string): InvokeMeta {
+  const [requestId = '', deadlineMs = '0', invokedArn = '', traceId = '', clientContext = '', tenantId = ''] =
+    text.split('\n')
+  return { requestId, deadlineMs: Number(deadlineMs), invokedArn, traceId, clientContext, tenantId }
+}
+
+/** Layout: f64 LE durationMs, f64 LE logBytes, u32 LE maxRssKb, u32 LE zero. */
+export const RESULT_META_BYTES = 24
+export interface ResultMeta {
+  /** Handler time, milliseconds with a fraction. */
+  durationMs: number
+  /** Bytes this environment has written to its log up to the end of this invocation; an END line goes behind them. */
+  logBytes: number
+  /** Peak resident memory of the process so far, sampled now and then. */
+  maxRssKb: number
+}
+
+export function writeResultMeta(target: Buffer, offset: number, meta: ResultMeta): void {
+  target.writeDoubleLE(meta.durationMs, offset)
+  target.writeDoubleLE(meta.logBytes, offset + 8)
+  target.writeUInt32LE(Math.min(meta.maxRssKb, 0xffffffff), offset + 16)
+  target.writeUInt32LE(0, offset + 20)
+}
+
+export const readResultMeta = (body: Buffer): ResultMeta => ({
+  durationMs: body.readDoubleLE(0),
+  logBytes: body.readDoubleLE(8),
+  maxRssKb: body.readUInt32LE(16),
+})
+
+export function writeHeader(
+  target: Buffer,
+  offset: number,
+  type: number,
+  flags: number,
+  id: number,
+  bodyBytes: number,
+  extra: number,
+): void {
+  target.writeUInt32LE(bodyBytes, offset)
+  target[offset + 4] = type
+  target[offset + 5] = flags
+  target[offset + 6] = 0
+  target[offset + 7] = 0
+  target.writeUInt32LE(id, offset + 8)
+  target.writeUInt32LE(extra, offset + 12)
+}
+
+/** One frame as a single buffer: for control frames, not for the hot path. */
+export function frame(
+  type: number,
+  body: Buffer | string | object = '',
+  id = 0,
+  flags = 0,
+  extra = 0,
+): Buffer {
+  const bytes = Buffer.isBuffer(body)
+    ? body
+    : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const out = Buffer.allocUnsafe(HEADER_BYTES + bytes.length)
+  writeHeader(out, 0, type, flags, id, bytes.length, extra)
+  bytes.copy(out, HEADER_BYTES)
+  return out
+}
+
+/** Receives one frame. `body` is a view that stays valid: the reader never reuses a chunk's memory. */
+export type FrameHandler = (type: number, flags: number, id: number, extra: number, body: Buffer) => void
+
+/**
+ * Cuts a byte stream into frames without copying, except for a frame that spans chunks.
+ * `push` throws a RangeError when a header announces more than MAX_FRAME_BYTES.
+ */
+export class FrameReader {
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #neededBytes = HEADER_BYTES
+  readonly #onFrame: FrameHandler
+
+  constructor(onFrame: FrameHandler) {
+    this.#onFrame = onFrame
+  }
+
+  push(chunk: Buffer): void {
+    let data = chunk
+    if (this.#pendingBytes > 0) {
+      this.#pending.push(chunk)
+      this.#pendingBytes += chunk.length
+      if (this.#pendingBytes < this.#neededBytes) return
+      data = this.#pending.length === 1 ? chunk : Buffer.concat(this.#pending, this.#pendingBytes)
+      this.#pending = []
+      this.#pendingBytes = 0
+    }
+    let offset = 0
+    while (data.length - offset >= HEADER_BYTES) {
+      const bodyBytes = data.readUInt32LE(offset)
+      if (bodyBytes > MAX_FRAME_BYTES)
+        throw new RangeError(`A frame of ${bodyBytes} bytes is over the limit of ${MAX_FRAME_BYTES}.`)
+      const end = offset + HEADER_BYTES + bodyBytes
+      if (end > data.length) break
+      this.#onFrame(
+        data[offset + 4] as number, // in bounds: the header is whole
+        data[offset + 5] as number,
+        data.readUInt32LE(offset + 8),
+        data.readUInt32LE(offset + 12),
+        data.subarray(offset + HEADER_BYTES, end),
+      )
+      offset = end
+    }
+    const rest = data.length - offset
+    if (rest === 0) return
+    this.#neededBytes = rest >= HEADER_BYTES ? HEADER_BYTES + data.readUInt32LE(offset) : HEADER_BYTES
+    if (this.#neededBytes > HEADER_BYTES + MAX_FRAME_BYTES)
+      throw new RangeError(`A frame over ${MAX_FRAME_BYTES} bytes was announced.`)
+    this.#pending = [offset === 0 ? data : data.subarray(offset)]
+    this.#pendingBytes = rest
+  }
+}

@@ -1,0 +1,91 @@
+import type { NetworkAccess } from '../registry/types.ts'
+
+/** How strongly a process is kept apart, weakest first. */
+export const ISOLATION_LEVELS = ['none', 'standard', 'hardened'] as const
+export type IsolationLevel = (typeof ISOLATION_LEVELS)[number]
+
+/** A process to start. Variables are complete: nothing is inherited from the engine. */
+export interface LaunchRequest {
+  environmentId: string
+  /** One-time secret; handed over as LAMBENT_TOKEN, worthless after the first connection. */
+  token: string
+  /** The Node.js binary to run our bootstrap with. */
+  nodePath: string
+  /** Extra node flags, such as `--max-old-space-size`. */
+  nodeArguments: readonly string[]
+  /** Variables beside those the launcher sets itself (LAMBENT_*, PATH, HOME, TZ, LANG). */
+  environment: Readonly<Record<string, string>>
+  /** Layers, in merge order, to be seen under /opt: absolute folders on this machine. */
+  layerDirectories: readonly string[]
+  network: NetworkAccess
+  /** Ephemeral storage in /tmp, MB; enforced where the level can (hardened). */
+  ephemeralMb: number
+  /** GPU indices this process may see; empty for none. */
+  gpuIndices: readonly number[]
+}
+
+/** Limits set once it is known what the process will run. */
+export interface ProcessLimits {
+  /** Null: no limit. */
+  memoryMb: number | null
+  maxProcesses: number
+  maxOpenFiles: number
+}
+
+/** How a process ended. */
+export interface ProcessExit {
+  /** Exit code; null when a signal ended it. */
+  code: number | null
+  signal: string | null
+  /** True when memory was the cause, by any means: cgroup kill, watchdog, or the engine of JavaScript running out of heap. */
+  outOfMemory: boolean
+  /** What decided `outOfMemory`: 'cgroup', 'watchdog', 'heap' or ''. */
+  means: string
+}
+
+/** A started process as the engine sees it. All paths are this machine's unless said otherwise. */
+export interface LaunchedProcess {
+  readonly environmentId: string
+  /** Pid on this machine of the outermost process of the tree; null when it runs elsewhere. */
+  readonly pid: number | null
+  /** The folder to hard-link the code package into; the process sees it as `taskRoot`. */
+  readonly taskDirectory: string
+  /** The code's place as the process sees it: `/var/task` where the level has a file system view of its own. */
+  readonly taskRoot: string
+  /** Its own /tmp on this machine. */
+  readonly temporaryDirectory: string
+  /** Settles once, when the whole process tree is gone. Never rejects. */
+  readonly exited: Promise<ProcessExit>
+  /** Applies limits (cgroup where writable, else data limit and watchdog) and resolves when they hold. */
+  limit(limits: ProcessLimits): Promise<void>
+  /** Kills the whole tree with SIGKILL; idempotent. `outOfMemory` marks the reason when the caller knows it. */
+  kill(): void
+  /** Asks politely first: SIGTERM to the main process. */
+  terminate(): void
+}
+
+/** What the launcher can do here, found by trying each piece once. */
+export interface IsolationReport {
+  requested: 'auto' | IsolationLevel
+  effective: IsolationLevel
+  /** The arrangement in words: `bubblewrap`, `setpriv + unshare`, `process group`. */
+  means: string
+  /** What was looked for and is missing or does not work, each with what to do. */
+  missing: readonly { name: string; reason: string; hint: string }[]
+  /** How memory limits are enforced: `cgroup v1`, `cgroup v2`, `data limit + watchdog`, `watchdog`. */
+  memory: string
+  /** Whether the process tree of an environment surely dies with the engine. */
+  killsTree: boolean
+}
+
+/**
+ * Whoever starts environments: the local spawner, or an actor on some node of a Ray cluster. The started process
+ * dials the engine; a launcher never talks to it.
+ */
+export interface Launcher {
+  readonly isolation: IsolationReport
+  /** Resolves once the process exists; rejects with EngineError 'unavailable' when it cannot be started. */
+  launch(request: LaunchRequest): Promise<LaunchedProcess>
+  /** Kills everything this launcher started and resolves when all of it is gone. */
+  close(): Promise<void>
+}

@@ -1,0 +1,38 @@
+/**
+ * Amounts of `cpu`, `gpu`, `memoryMb` or a custom name, in milli-units: `{ gpu: 250 }` is a quarter of a GPU,
+ * `{ memoryMb: 128_000 }` is 128 MB. Integers, because 0.1 + 0.2 would strand capacity.
+ */
+export type Resources = Readonly<Record<string, number>>
+
+/** One whole unit in milli-units. */
+export const MILLI = 1000
+
+/** Milli-units of a plain amount, rounded up so that a lease never covers less than was asked for. */
+export const milli = (amount: number): number => Math.ceil(Math.round(amount * MILLI * 1e6) / 1e6)
+
+/** Whether `request` fits in `available`; a resource absent from `available` counts as zero. */
+export function fits(request: Resources, available: Resources): boolean {
+  for (const name in request) if ((request[name] ?? 0) > (available[name] ?? 0)) return false
+  return true
+}
+
+/** `left + right`, name by name. */
+export function add(left: Resources, right: Resources): Resources {
+  const sum: Record<string, number> = { ...left }
+  for (const name in right) sum[name] = (sum[name] ?? 0) + (right[name] ?? 0)
+  return sum
+}
+
+/** `left - right`, name by name; may go below zero, which callers assert against. */
+export function subtract(left: Resources, right: Resources): Resources {
+  const rest: Record<string, number> = { ...left }
+  for (const name in right) rest[name] = (rest[name] ?? 0) - (right[name] ?? 0)
+  return rest
+}
+
+/** The names in `request` that exceed `available`, each with both amounts in plain units, for messages. */
+export function shortfall(request: Resources, available: Resources): string[] {
+  return Object.entries(request)
+    .filter(([name, amount]) => amount > (available[name] ?? 0))
+    .map(([name, amount]) => `${name} ${amount / MILLI} of ${(available[name] ?? 0) / MILLI}`)
+}
