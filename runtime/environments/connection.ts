@@ -1,0 +1,63 @@
+import type { Socket } from 'node:net'
+import { encodeInvokeMeta, FRAME, HEADER_BYTES, writeHeader, type InvokeMeta } from './frames.ts'
+
+/** Payloads up to this are copied next to their header, so that a tick's frames leave as one write. */
+const COPY_BYTES = 64 * 1024
+
+/**
+ * The engine's side of one environment's socket. Frames of one turn of the event loop leave together, in one write.
+ */
+export class Connection {
+  readonly #socket: Socket
+  #parts: Buffer[] = []
+  #scheduled = false
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    socket.setNoDelay(true)
+  }
+
+  send(bytes: Buffer): void {
+    this.#parts.push(bytes)
+    this.#schedule()
+  }
+
+  /** An `invoke` frame: header and meta in one allocation, the payload behind it. */
+  invoke(id: number, flags: number, meta: InvokeMeta, payload: Buffer): void {
+    const text = encodeInvokeMeta(meta)
+    const metaBytes = Buffer.byteLength(text)
+    const inlined = payload.length <= COPY_BYTES
+    const head = Buffer.allocUnsafe(HEADER_BYTES + metaBytes + (inlined ? payload.length : 0))
+    writeHeader(head, 0, FRAME.invoke, flags, id, metaBytes + payload.length, metaBytes)
+    head.write(text, HEADER_BYTES, metaBytes === text.length ? 'latin1' : 'utf8')
+    if (inlined) payload.copy(head, HEADER_BYTES + metaBytes)
+    this.#parts.push(head)
+    if (!inlined) this.#parts.push(payload)
+    this.#schedule()
+  }
+
+  destroy(): void {
+    this.#parts = []
+    this.#socket.destroy()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    const parts = this.#parts
+    if (parts.length === 0 || this.#socket.destroyed) return
+    this.#parts = []
+    if (parts.length === 1) {
+      this.#socket.write(parts[0] as Buffer) // one element: checked above
+      return
+    }
+    this.#socket.cork()
+    for (const part of parts) this.#socket.write(part)
+    this.#socket.uncork()
+  }
+}

@@ -1,0 +1,379 @@
+import { strict as assert } from 'node:assert'
+import type { Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
+import type { FunctionVersion } from '../registry/types.ts'
+import type { Journal } from '../store/journal.ts'
+import { Connection } from './connection.ts'
+import {
+  FLAG,
+  FRAME,
+  frame,
+  readResultMeta,
+  RESULT_META_BYTES,
+  type Hello,
+  type Initialized,
+  type Specialization,
+} from './frames.ts'
+import type { GatewayMember } from './gateway.ts'
+import type { Invocation, InvocationHost } from './invocation.ts'
+import type { LaunchedProcess, ProcessExit } from './launcher.ts'
+import { LogIntake } from './log-intake.ts'
+
+/** `loading` is when the code package's module scope runs; `draining` takes no new invocation and then stops. */
+export type EnvironmentState = 'starting' | 'spare' | 'loading' | 'idle' | 'busy' | 'draining' | 'stopped'
+
+const TRANSITIONS: Record<EnvironmentState, readonly EnvironmentState[]> = {
+  starting: ['spare', 'stopped'],
+  spare: ['loading', 'stopped'],
+  loading: ['idle', 'draining', 'stopped'],
+  idle: ['busy', 'draining', 'stopped'],
+  busy: ['idle', 'draining', 'stopped'],
+  draining: ['stopped'],
+  stopped: [],
+}
+
+/** Who is told about an environment's life: its pool, or the spares. */
+export interface EnvironmentOwner {
+  /** Booted, nothing loaded. */
+  booted(environment: Environment): void
+  /** The code is loaded, or could not be (then it stops). */
+  loaded(environment: Environment, result: Initialized): void
+  /** It can take one more invocation than a moment ago. */
+  released(environment: Environment): void
+  /** An invocation held ahead that never started comes back uncounted. */
+  returned(environment: Environment, invocation: Invocation): void
+  /** Gone. Its running invocations have been told. */
+  stopped(environment: Environment, exit: ProcessExit): void
+  codeCache(environment: Environment, bytes: Buffer): void
+}
+
+export interface EnvironmentIdentity {
+  readonly id: string
+  readonly token: string
+  readonly nodePath: string
+  readonly nodeVersion: string
+  /** Fences late answers: a number no other environment of any engine on this data directory had. */
+  readonly epoch: number
+}
+
+/** A grandchild can hold the log open after the process is gone: nobody waits longer than this for its end. */
+const LAST_BYTES_MS = 100
+
+const NO_EXIT: ProcessExit = { code: null, signal: 'SIGKILL', outOfMemory: false, means: '' }
+
+/** One execution environment: a process, its connection and what it runs. */
+export class Environment implements GatewayMember, InvocationHost {
+  readonly identity: EnvironmentIdentity
+  readonly intake: LogIntake
+  readonly startedAtMs: number
+  owner: EnvironmentOwner
+  process: LaunchedProcess | undefined
+  version: FunctionVersion | undefined
+  /** The journal's number of its log stream. */
+  stream = -1
+  invocations = 0
+  maxRssKb = 0
+  /** Monotonic ms since when it has had nothing to do. */
+  idleSince = 0
+  /** Since when the code has been loading, and how long it took. */
+  initMs = 0
+  initReported = false
+  streamingHandler = false
+  #state: EnvironmentState = 'starting'
+  #connection: Connection | undefined
+  #nextId = 1
+  /** In order of hand-over; at concurrency 1 only the first has started. */
+  readonly #inFlight: Invocation[] = []
+  readonly #clock: Clock
+  #loading: Specialization | undefined
+  /** Of the two: frames and log. */
+  #openSockets = 0
+  #whenSocketsClose: (() => void) | undefined
+
+  constructor(options: { identity: EnvironmentIdentity; owner: EnvironmentOwner; clock: Clock; journal: Journal }) {
+    this.identity = options.identity
+    this.owner = options.owner
+    this.#clock = options.clock
+    this.startedAtMs = options.clock.nowMs()
+    this.intake = new LogIntake(options.journal, options.clock)
+  }
+
+  get id(): string {
+    return this.identity.id
+  }
+  get token(): string {
+    return this.identity.token
+  }
+  get state(): EnvironmentState {
+    return this.#state
+  }
+  get inFlight(): readonly Invocation[] {
+    return this.#inFlight
+  }
+
+  /** Hands the process its code. It answers `initialized`; invocations follow then. */
+  load(version: FunctionVersion, specialization: Specialization): void {
+    this.#transition('loading')
+    this.version = version
+    this.#loading = specialization
+    this.#connection?.send(frame(FRAME.specialize, specialization))
+  }
+
+  /** Hands over an invocation. At concurrency 1 a second one waits inside the process until the first is answered. */
+  run(invocation: Invocation): void {
+    const first = this.#inFlight.length === 0
+    if (first) this.#transition('busy')
+    this.#inFlight.push(invocation)
+    invocation.host = this
+    invocation.id = this.#nextId
+    this.#nextId = this.#nextId === 0xffffffff ? 1 : this.#nextId + 1
+    const concurrent = (this.version?.execution.concurrency ?? 1) > 1
+    if (first || concurrent) this.#start(invocation)
+    else invocation.state = 'queued-ahead'
+    const { input } = invocation
+    const timeoutMs = input.version.timeoutMs
+    // A limit for one held ahead is counted from its own start; the process sees the latest it could be.
+    const deadlineMs = timeoutMs === null ? 0 : Math.round(this.#clock.nowMs() + timeoutMs)
+    this.#connection?.invoke(
+      invocation.id,
+      input.streaming ? FLAG.streaming : 0,
+      {
+        requestId: input.requestId,
+        deadlineMs,
+        invokedArn: input.invokedArn,
+        traceId: input.traceId,
+        clientContext: input.clientContext,
+        tenantId: input.tenantId,
+      },
+      input.payload,
+    )
+  }
+
+  /** Asks for the invocation held ahead; it comes back through `returned` if it has not started. */
+  recall(): void {
+    const held = this.#inFlight[1]
+    if (held?.state === 'queued-ahead') this.#connection?.send(frame(FRAME.recall, '', held.id))
+  }
+
+  expire(invocation: Invocation): void {
+    invocation.timedOut = true
+    const alone = this.#inFlight.every((other) => other === invocation || other.state !== 'running')
+    if ((this.version?.execution.concurrency ?? 1) === 1 || alone) return this.kill()
+    this.#connection?.send(frame(FRAME.abort, '', invocation.id))
+    this.#remove(invocation)
+    this.drain()
+    invocation.state = 'ended'
+    invocation.input.observer.lost(invocation, NO_EXIT)
+  }
+
+  credit(invocation: Invocation, bytes: number): void {
+    if (invocation.host === this && this.#state !== 'stopped') {
+      this.#connection?.send(frame(FRAME.credit, '', invocation.id, 0, bytes))
+    }
+  }
+
+  askForCodeCache(): void {
+    this.#connection?.send(frame(FRAME.makeCodeCache))
+  }
+
+  /** Takes no new invocation; stops when what runs has ended. */
+  drain(): void {
+    if (this.#state === 'stopped' || this.#state === 'draining') return
+    if (this.#state === 'starting' || this.#state === 'spare') return this.kill()
+    const idle = this.#inFlight.length === 0 && this.#state !== 'loading'
+    this.#transition('draining')
+    for (const held of this.#inFlight.filter((one) => one.state === 'queued-ahead')) this.#connection?.send(frame(FRAME.recall, '', held.id))
+    if (idle) this.kill()
+  }
+
+  kill(): void {
+    this.process?.kill()
+    if (this.process === undefined) this.#ended(NO_EXIT)
+  }
+
+  /** The process exists: its end is this environment's end. */
+  adopt(process: LaunchedProcess): void {
+    this.process = process
+    void process.exited.then((exit) => this.#afterLastBytes(() => this.#ended(exit)))
+    if (this.#state === 'stopped') process.kill()
+  }
+
+  // -- from the gateway
+
+  connected(socket: Socket, _hello: Hello): void {
+    this.#openSockets += 1
+    this.#connection = new Connection(socket)
+  }
+
+  disconnected(): void {
+    this.#socketClosed()
+    // The exit follows; a process that lost its connection but lives on is of no use.
+    if (this.#state !== 'stopped') this.process?.kill()
+  }
+
+  logConnected(): void {
+    this.#openSockets += 1
+  }
+
+  logBytes(chunk: Buffer): void {
+    this.intake.push(chunk)
+  }
+
+  logEnded(): void {
+    this.intake.end()
+    this.#socketClosed()
+  }
+
+  frame(type: number, flags: number, id: number, _extra: number, body: Buffer): void {
+    switch (type) {
+      case FRAME.result:
+        return this.#answered(flags, id, body)
+      case FRAME.streamData:
+        return this.#find(id, (invocation) => invocation.input.observer.streamData(invocation, body))
+      case FRAME.streamStart:
+        return this.#find(id, (invocation) => invocation.input.observer.streamStarted(invocation, body.toString('utf8')))
+      case FRAME.streamEnd:
+        return this.#streamEnded(flags, id, body)
+      case FRAME.ready:
+        if (this.#state !== 'starting') return
+        this.#transition('spare')
+        return this.owner.booted(this)
+      case FRAME.initialized:
+        return this.#initialized(body)
+      case FRAME.recalled:
+        return this.#recalled(id)
+      case FRAME.notJson:
+        return this.#finish(id, (invocation) => invocation.input.observer.notJson(invocation, body.toString('utf8')))
+      case FRAME.codeCache:
+        return this.owner.codeCache(this, body)
+    }
+  }
+
+  // -- inside
+
+  #transition(next: EnvironmentState): void {
+    assert(TRANSITIONS[this.#state].includes(next), `environment cannot go ${this.#state} -> ${next}`)
+    this.#state = next
+  }
+
+  #start(invocation: Invocation): void {
+    const now = this.#clock.monotonicMs()
+    invocation.state = 'running'
+    invocation.startedAt = now
+    const timeoutMs = invocation.input.version.timeoutMs
+    invocation.deadline = timeoutMs === null ? Infinity : now + timeoutMs
+    if (!this.initReported) {
+      this.initReported = true
+      invocation.initMs = this.initMs
+    }
+    invocation.input.observer.started(invocation)
+  }
+
+  #initialized(body: Buffer): void {
+    if (this.#loading === undefined) return
+    this.#loading = undefined
+    const result = JSON.parse(body.toString('utf8')) as Initialized // our own bootstrap's frame
+    this.initMs = result.durationMs
+    this.streamingHandler = result.streaming
+    if (result.error === undefined && this.#state === 'loading') {
+      this.#transition('idle')
+      this.idleSince = this.#clock.monotonicMs()
+    }
+    this.owner.loaded(this, result)
+    if (result.error !== undefined || this.#state === 'draining') this.kill()
+  }
+
+  #answered(flags: number, id: number, body: Buffer): void {
+    const meta = readResultMeta(body)
+    this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
+    if (flags & FLAG.fatal && this.#state === 'busy') this.#transition('draining')
+    this.#finish(id, (invocation) =>
+      invocation.input.observer.answered(invocation, (flags & FLAG.error) !== 0, meta, body.subarray(RESULT_META_BYTES)),
+    )
+  }
+
+  #streamEnded(flags: number, id: number, body: Buffer): void {
+    const meta = readResultMeta(body)
+    const error = flags & FLAG.error ? body.subarray(RESULT_META_BYTES) : undefined
+    this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
+    this.#finish(id, (invocation) => invocation.input.observer.streamEnded(invocation, error, meta))
+  }
+
+  #find(id: number, then: (invocation: Invocation) => void): void {
+    for (const invocation of this.#inFlight) if (invocation.id === id) return then(invocation)
+  }
+
+  /** Ends invocation `id`: the process gets its next one before the answer is worked on. */
+  #finish(id: number, tell: (invocation: Invocation) => void): void {
+    const invocation = this.#inFlight.find((one) => one.id === id)
+    if (invocation === undefined) return // answered late: its limit had passed
+    this.#remove(invocation)
+    invocation.state = 'ended'
+    this.invocations += 1
+    const next = this.#inFlight[0]
+    if (next?.state === 'queued-ahead') this.#start(next)
+    this.#afterRemoval()
+    tell(invocation)
+  }
+
+  #recalled(id: number): void {
+    const invocation = this.#inFlight.find((one) => one.id === id)
+    if (invocation === undefined) return
+    this.#remove(invocation)
+    invocation.state = 'waiting'
+    invocation.host = undefined
+    this.owner.returned(this, invocation)
+    this.#afterRemoval()
+  }
+
+  #remove(invocation: Invocation): void {
+    const index = this.#inFlight.indexOf(invocation)
+    if (index >= 0) this.#inFlight.splice(index, 1)
+  }
+
+  #afterRemoval(): void {
+    if (this.#state === 'draining') {
+      if (this.#inFlight.length === 0) this.kill()
+      return
+    }
+    if (this.#inFlight.length === 0) {
+      this.#transition('idle')
+      this.idleSince = this.#clock.monotonicMs()
+    }
+    this.owner.released(this)
+  }
+
+  #socketClosed(): void {
+    this.#openSockets -= 1
+    if (this.#openSockets === 0) this.#whenSocketsClose?.()
+  }
+
+  /** News of an exit can overtake the last answer and the last lines, which still lie in the sockets. */
+  #afterLastBytes(then: () => void): void {
+    if (this.#openSockets === 0) return then()
+    const patience = this.#clock.after(LAST_BYTES_MS, then)
+    this.#whenSocketsClose = () => {
+      patience.cancel()
+      then()
+    }
+  }
+
+  #ended(exit: ProcessExit): void {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped' // every state may end here
+    this.#connection?.destroy()
+    this.intake.end()
+    const interrupted = this.#inFlight.splice(0)
+    for (const invocation of interrupted) {
+      if (invocation.state === 'queued-ahead') {
+        invocation.state = 'waiting'
+        invocation.host = undefined
+        this.owner.returned(this, invocation)
+        continue
+      }
+      invocation.state = 'ended'
+      invocation.input.observer.lost(invocation, exit)
+    }
+    this.owner.stopped(this, exit)
+  }
+}

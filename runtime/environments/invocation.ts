@@ -1,0 +1,78 @@
+import type { FunctionLimits, FunctionVersion } from '../registry/types.ts'
+import type { ResultMeta } from './frames.ts'
+import type { ProcessExit } from './launcher.ts'
+
+/** What an environment tells about an invocation it was given. Exactly one of the endings is called, once. */
+export interface InvocationObserver {
+  /** It is on its way to the handler. May be called again after `requeued`. */
+  started(invocation: Invocation): void
+  /** Ending: the handler answered, or failed with error JSON. */
+  answered(invocation: Invocation, isError: boolean, meta: ResultMeta, payload: Buffer): void
+  /** Ending: the payload is not JSON; the handler did not run. */
+  notJson(invocation: Invocation, reason: string): void
+  /** Ending: the code could not be loaded; `error` is Lambda's error JSON. */
+  initFailed(invocation: Invocation, error: Buffer): void
+  /** Ending: the process is gone, or was killed for a reason the invocation already knows (its time limit). */
+  lost(invocation: Invocation, exit: ProcessExit): void
+  streamStarted(invocation: Invocation, contentType: string): void
+  streamData(invocation: Invocation, chunk: Buffer): void
+  /** Ending of a stream; `error` is Lambda's error JSON when the handler failed after it had started. */
+  streamEnded(invocation: Invocation, error: Buffer | undefined, meta: ResultMeta): void
+}
+
+/** Values of an invocation that never change. */
+export interface InvocationInput {
+  readonly requestId: string
+  readonly version: FunctionVersion
+  readonly limits: FunctionLimits
+  readonly invokedArn: string
+  readonly traceId: string
+  readonly clientContext: string
+  readonly tenantId: string
+  readonly payload: Buffer
+  readonly streaming: boolean
+  /** Events wait without a limit; synchronous callers give up after a while. */
+  readonly waitsForever: boolean
+  readonly observer: InvocationObserver
+}
+
+/** Where an invocation stands: it waits for an environment, is held ahead in a busy one, runs, or has ended. */
+export type InvocationState = 'waiting' | 'queued-ahead' | 'running' | 'ended'
+
+/** What the environment that runs an invocation offers it. */
+export interface InvocationHost {
+  readonly id: string
+  /** The time limit has passed. */
+  expire(invocation: Invocation): void
+  /** The reader of the response stream took `bytes`. */
+  credit(invocation: Invocation, bytes: number): void
+}
+
+/** One invocation on its way through the engine. Made by invoke, moved by pools and environments. */
+export class Invocation {
+  readonly input: InvocationInput
+  state: InvocationState = 'waiting'
+  /** Its number on the environment's connection. */
+  id = 0
+  host: InvocationHost | undefined
+  /** Monotonic ms. */
+  readonly acceptedAt: number
+  waitingSince: number
+  startedAt = 0
+  /** Monotonic ms; Infinity without a time limit. */
+  deadline = Infinity
+  /** Set before the process is killed for its time limit, so that `lost` knows why. */
+  timedOut = false
+  /** Set when this invocation made its environment load the code. */
+  initMs: number | null = null
+
+  constructor(input: InvocationInput, nowMonotonicMs: number) {
+    this.input = input
+    this.acceptedAt = nowMonotonicMs
+    this.waitingSince = nowMonotonicMs
+  }
+
+  get version(): FunctionVersion {
+    return this.input.version
+  }
+}
