@@ -2,7 +2,10 @@ import { strictEqual } from 'node:assert'
 import type { ErrorCode } from '../../runtime/errors.ts'
 import { EngineError } from '../../runtime/errors.ts'
 
-/** The EngineError with `code` that `promise` rejects with; fails when it resolves or rejects with anything else. */
+/**
+ * The EngineError with `code` that `promise` rejects with; fails when it resolves or rejects with anything
+ * else.
+ */
 export async function rejectsWith(promise: Promise<unknown>, code: ErrorCode): Promise<EngineError> {
   const error = await rejection(promise)
   if (!(error instanceof EngineError)) {

@@ -4,8 +4,8 @@ interface Suite {
 }
 
 /**
- * `suite` itself when `missing` is undefined; otherwise a suite whose tests count as skipped, with one line that says
- * why. The runner shows the line.
+ * `suite` itself when `missing` is undefined; otherwise a suite whose tests count as skipped, with one line
+ * that says why. The runner shows the line.
  */
 export function unlessMissing(
   suite: Suite,

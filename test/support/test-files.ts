@@ -14,7 +14,8 @@ export function listTestFiles(root: string): string[] {
 
 /**
  * What `filters` ask for: a suite's name means its folder, anything else is part of a path. Without filters,
- * everything but the suites that run by name. A filter that matches nothing is an error, never an empty success.
+ * everything but the suites that run by name. A filter that matches nothing is an error, never an empty
+ * success.
  */
 export function selectTestFiles(files: readonly string[], filters: readonly string[]): string[] {
   const suiteOf = (path: string) => SUITES_BY_NAME.find((suite) => path.startsWith(`${suite}/`))

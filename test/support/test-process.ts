@@ -38,8 +38,8 @@ export function parseUvuSummary(output: string): UvuSummary | undefined {
 }
 
 /**
- * Runs one file in a process group of its own and kills the group at `limitMs`. Resolves always: whatever goes wrong
- * is in the outcome.
+ * Runs one file in a process group of its own and kills the group at `limitMs`. Resolves always: whatever
+ * goes wrong is in the outcome.
  */
 export function runTestFile(options: {
   root: string

@@ -22,7 +22,10 @@ export interface RunOptions {
   readonly signal: AbortSignal
 }
 
-/** Runs the files that `filters` select, one process each, and prints one line a file and the output of failures. */
+/**
+ * Runs the files that `filters` select, one process each, and prints one line a file and the output of
+ * failures.
+ */
 export async function runTests(options: RunOptions): Promise<RunTotals> {
   const { root, filters, print, signal } = options
   let queue: string[]

@@ -1,6 +1,7 @@
 /**
- * Polls `probe` until it gives something other than undefined or false, and returns that. Fails after `withinMs` with
- * `reason`, so that a hang says what it waited for. For what cannot be awaited: other processes, files, sockets.
+ * Polls `probe` until it gives something other than undefined or false, and returns that. Fails after
+ * `withinMs` with `reason`, so that a hang says what it waited for. For what cannot be awaited: other
+ * processes, files, sockets.
  */
 export async function until<T>(
   reason: string,
