@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { runTests, totalsLine } from './support/test-runner.ts'
 
 /**
- * `tsx test/run.ts [suite or part of a path …]`: the runner behind `npm test`. uvu by itself exits 0 when a file
- * registers nothing and never times out; here each file is a process with a limit, and zero tests fail.
+ * `tsx test/run.ts [suite or part of a path …]`: the runner behind `npm test`. uvu by itself exits 0 when a
+ * file registers nothing and never times out; here each file is a process with a limit, and zero tests fail.
  * TEST_JOBS: files at once (2). TEST_LIMIT_MS: time limit of a file (120000).
  */
 const stopping = new AbortController()
