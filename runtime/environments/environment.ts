@@ -40,6 +40,8 @@ export interface EnvironmentOwner {
   loaded(environment: Environment, result: Initialized): void
   /** It can take one more invocation than a moment ago. */
   released(environment: Environment): void
+  /** An invocation held ahead has started. */
+  startedHeld(): void
   /** An invocation held ahead that never started comes back uncounted. */
   returned(environment: Environment, invocation: Invocation): void
   /** Gone. Its running invocations have been told. */
@@ -68,6 +70,8 @@ export class Environment implements GatewayMember, InvocationHost {
   readonly startedAtMs: number
   owner: EnvironmentOwner
   process: LaunchedProcess | undefined
+  /** The process once it exists; undefined when it could not be started. */
+  readonly adopted: Promise<LaunchedProcess | undefined>
   version: FunctionVersion | undefined
   /** The journal's number of its log stream. */
   stream = -1
@@ -78,6 +82,12 @@ export class Environment implements GatewayMember, InvocationHost {
   /** Since when the code has been loading, and how long it took. */
   initMs = 0
   initReported = false
+  /** Monotonic ms when it was handed its code. */
+  loadingSince = 0
+  /** Whether loading has ended, well or not. */
+  loaded = false
+  initFailed = false
+  loadingTimedOut = false
   streamingHandler = false
   #state: EnvironmentState = 'starting'
   #connection: Connection | undefined
@@ -85,15 +95,22 @@ export class Environment implements GatewayMember, InvocationHost {
   /** In order of hand-over; at concurrency 1 only the first has started. */
   readonly #inFlight: Invocation[] = []
   readonly #clock: Clock
+  #adopted: (process: LaunchedProcess | undefined) => void = () => {}
   #loading: Specialization | undefined
   /** Of the two: frames and log. */
   #openSockets = 0
   #whenSocketsClose: (() => void) | undefined
 
-  constructor(options: { identity: EnvironmentIdentity; owner: EnvironmentOwner; clock: Clock; journal: Journal }) {
+  constructor(options: {
+    identity: EnvironmentIdentity
+    owner: EnvironmentOwner
+    clock: Clock
+    journal: Journal
+  }) {
     this.identity = options.identity
     this.owner = options.owner
     this.#clock = options.clock
+    this.adopted = new Promise((resolve) => (this.#adopted = resolve))
     this.startedAtMs = options.clock.nowMs()
     this.intake = new LogIntake(options.journal, options.clock)
   }
@@ -115,6 +132,7 @@ export class Environment implements GatewayMember, InvocationHost {
   load(version: FunctionVersion, specialization: Specialization): void {
     this.#transition('loading')
     this.version = version
+    this.loadingSince = this.#clock.monotonicMs()
     this.#loading = specialization
     this.#connection?.send(frame(FRAME.specialize, specialization))
   }
@@ -166,6 +184,12 @@ export class Environment implements GatewayMember, InvocationHost {
     invocation.input.observer.lost(invocation, NO_EXIT)
   }
 
+  /** Loading takes too long. */
+  expireLoading(): void {
+    this.loadingTimedOut = true
+    this.kill()
+  }
+
   credit(invocation: Invocation, bytes: number): void {
     if (invocation.host === this && this.#state !== 'stopped') {
       this.#connection?.send(frame(FRAME.credit, '', invocation.id, 0, bytes))
@@ -182,18 +206,22 @@ export class Environment implements GatewayMember, InvocationHost {
     if (this.#state === 'starting' || this.#state === 'spare') return this.kill()
     const idle = this.#inFlight.length === 0 && this.#state !== 'loading'
     this.#transition('draining')
-    for (const held of this.#inFlight.filter((one) => one.state === 'queued-ahead')) this.#connection?.send(frame(FRAME.recall, '', held.id))
+    for (const held of this.#inFlight.filter((one) => one.state === 'queued-ahead'))
+      this.#connection?.send(frame(FRAME.recall, '', held.id))
     if (idle) this.kill()
   }
 
   kill(): void {
     this.process?.kill()
-    if (this.process === undefined) this.#ended(NO_EXIT)
+    if (this.process !== undefined) return
+    this.#adopted(undefined)
+    this.#ended(NO_EXIT)
   }
 
   /** The process exists: its end is this environment's end. */
   adopt(process: LaunchedProcess): void {
     this.process = process
+    this.#adopted(process)
     void process.exited.then((exit) => this.#afterLastBytes(() => this.#ended(exit)))
     if (this.#state === 'stopped') process.kill()
   }
@@ -231,7 +259,9 @@ export class Environment implements GatewayMember, InvocationHost {
       case FRAME.streamData:
         return this.#find(id, (invocation) => invocation.input.observer.streamData(invocation, body))
       case FRAME.streamStart:
-        return this.#find(id, (invocation) => invocation.input.observer.streamStarted(invocation, body.toString('utf8')))
+        return this.#find(id, (invocation) =>
+          invocation.input.observer.streamStarted(invocation, body.toString('utf8')),
+        )
       case FRAME.streamEnd:
         return this.#streamEnded(flags, id, body)
       case FRAME.ready:
@@ -243,7 +273,9 @@ export class Environment implements GatewayMember, InvocationHost {
       case FRAME.recalled:
         return this.#recalled(id)
       case FRAME.notJson:
-        return this.#finish(id, (invocation) => invocation.input.observer.notJson(invocation, body.toString('utf8')))
+        return this.#finish(id, (invocation) =>
+          invocation.input.observer.notJson(invocation, body.toString('utf8')),
+        )
       case FRAME.codeCache:
         return this.owner.codeCache(this, body)
     }
@@ -266,7 +298,6 @@ export class Environment implements GatewayMember, InvocationHost {
       this.initReported = true
       invocation.initMs = this.initMs
     }
-    invocation.input.observer.started(invocation)
   }
 
   #initialized(body: Buffer): void {
@@ -274,6 +305,8 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#loading = undefined
     const result = JSON.parse(body.toString('utf8')) as Initialized // our own bootstrap's frame
     this.initMs = result.durationMs
+    this.loaded = true
+    this.initFailed = result.error !== undefined
     this.streamingHandler = result.streaming
     if (result.error === undefined && this.#state === 'loading') {
       this.#transition('idle')
@@ -288,7 +321,12 @@ export class Environment implements GatewayMember, InvocationHost {
     this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
     if (flags & FLAG.fatal && this.#state === 'busy') this.#transition('draining')
     this.#finish(id, (invocation) =>
-      invocation.input.observer.answered(invocation, (flags & FLAG.error) !== 0, meta, body.subarray(RESULT_META_BYTES)),
+      invocation.input.observer.answered(
+        invocation,
+        (flags & FLAG.error) !== 0,
+        meta,
+        body.subarray(RESULT_META_BYTES),
+      ),
     )
   }
 
@@ -311,7 +349,10 @@ export class Environment implements GatewayMember, InvocationHost {
     invocation.state = 'ended'
     this.invocations += 1
     const next = this.#inFlight[0]
-    if (next?.state === 'queued-ahead') this.#start(next)
+    if (next?.state === 'queued-ahead') {
+      this.owner.startedHeld()
+      this.#start(next)
+    }
     this.#afterRemoval()
     tell(invocation)
   }

@@ -143,7 +143,9 @@ export class Gateway {
       head = Buffer.concat([head, chunk])
       const end = head.indexOf(10)
       if (end < 0 && head.length < MAX_HELLO_LINE_BYTES) return
-      const [word = '', environmentId = '', token = ''] = head.toString('latin1', 0, Math.max(end, 0)).split(' ')
+      const [word = '', environmentId = '', token = ''] = head
+        .toString('latin1', 0, Math.max(end, 0))
+        .split(' ')
       const candidate = this.#expectedLogs.get(environmentId)
       if (word !== 'log' || candidate === undefined || !sameToken(candidate.token, token)) {
         socket.destroy()

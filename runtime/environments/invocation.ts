@@ -1,11 +1,11 @@
+import type { EngineError } from '../errors.ts'
 import type { FunctionLimits, FunctionVersion } from '../registry/types.ts'
 import type { ResultMeta } from './frames.ts'
 import type { ProcessExit } from './launcher.ts'
+import type { LogIntake } from './log-intake.ts'
 
 /** What an environment tells about an invocation it was given. Exactly one of the endings is called, once. */
 export interface InvocationObserver {
-  /** It is on its way to the handler. May be called again after `requeued`. */
-  started(invocation: Invocation): void
   /** Ending: the handler answered, or failed with error JSON. */
   answered(invocation: Invocation, isError: boolean, meta: ResultMeta, payload: Buffer): void
   /** Ending: the payload is not JSON; the handler did not run. */
@@ -14,6 +14,8 @@ export interface InvocationObserver {
   initFailed(invocation: Invocation, error: Buffer): void
   /** Ending: the process is gone, or was killed for a reason the invocation already knows (its time limit). */
   lost(invocation: Invocation, exit: ProcessExit): void
+  /** Ending: it waited and will not run: no room came free in time, or what it waits for is gone. */
+  refused(invocation: Invocation, error: EngineError): void
   streamStarted(invocation: Invocation, contentType: string): void
   streamData(invocation: Invocation, chunk: Buffer): void
   /** Ending of a stream; `error` is Lambda's error JSON when the handler failed after it had started. */
@@ -42,6 +44,13 @@ export type InvocationState = 'waiting' | 'queued-ahead' | 'running' | 'ended'
 /** What the environment that runs an invocation offers it. */
 export interface InvocationHost {
   readonly id: string
+  /** The journal's number of its log stream; -1 before it has one. */
+  readonly stream: number
+  readonly intake: LogIntake
+  readonly maxRssKb: number
+  readonly initMs: number
+  readonly initFailed: boolean
+  readonly loadingTimedOut: boolean
   /** The time limit has passed. */
   expire(invocation: Invocation): void
   /** The reader of the response stream took `bytes`. */

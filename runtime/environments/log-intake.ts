@@ -52,7 +52,8 @@ export class LogIntake {
       start = end + 1
     }
     if (start < chunk.length) this.#keepRest(start === 0 ? chunk : chunk.subarray(start))
-    while (this.#waiters.length > 0 && (this.#waiters[0]?.bytes ?? Infinity) <= this.bytes) this.#waiters.shift()?.resume()
+    while (this.#waiters.length > 0 && (this.#waiters[0]?.bytes ?? Infinity) <= this.bytes)
+      this.#waiters.shift()?.resume()
   }
 
   /** The process is gone: what has no line feed yet is a line, and nobody waits any longer. */
@@ -77,6 +78,12 @@ export class LogIntake {
     this.#tailBytes = 0
     this.#startWritten = false
     return taken
+  }
+
+  /** A line of the platform's own about this invocation, behind what the handler wrote. */
+  platform(requestId: string, line: string): void {
+    if (this.#requestId !== requestId) this.#begin(requestId)
+    this.#write(line)
   }
 
   #line(start: number, end: number, chunk: Buffer): void {
@@ -106,6 +113,11 @@ export class LogIntake {
       if (this.#early.length < 100) this.#early.push(text)
       return
     }
+    this.#write(text)
+  }
+
+  #write(text: string): void {
+    if (this.#stream === null) return
     const timeMs = this.#clock.nowMs()
     if (this.#requestId !== '' && !this.#startWritten) {
       this.#startWritten = true
@@ -126,6 +138,7 @@ export class LogIntake {
     const kept = text.length > TAIL_BYTES ? text.slice(-TAIL_BYTES) : text
     this.#tail.push(`${kept}\n`)
     this.#tailBytes += kept.length + 1
-    while (this.#tailBytes > TAIL_BYTES && this.#tail.length > 1) this.#tailBytes -= this.#tail.shift()?.length ?? 0
+    while (this.#tailBytes > TAIL_BYTES && this.#tail.length > 1)
+      this.#tailBytes -= this.#tail.shift()?.length ?? 0
   }
 }

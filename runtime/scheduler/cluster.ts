@@ -27,7 +27,10 @@ export interface Holding {
 export interface Cluster {
   nodes(): readonly NodeState[]
   /** The lease, or why there is none now or ever. */
-  acquire(request: LeaseRequest, holder: string): { kind: 'leased'; lease: Lease } | Exclude<Placement, { kind: 'placed' }>
+  acquire(
+    request: LeaseRequest,
+    holder: string,
+  ): { kind: 'leased'; lease: Lease } | Exclude<Placement, { kind: 'placed' }>
   /** Why `request` can never be met; undefined when it can. */
   infeasible(request: LeaseRequest): string | undefined
   holdings(): readonly Holding[]

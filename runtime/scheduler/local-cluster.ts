@@ -28,7 +28,12 @@ export function createLocalCluster(options: {
 
   const view = (node: LocalNode): NodeState => ({ ...node, draining: false })
 
-  const lease = (node: LocalNode, request: LeaseRequest, gpuIndices: readonly number[], holder: string): Lease => {
+  const lease = (
+    node: LocalNode,
+    request: LeaseRequest,
+    gpuIndices: readonly number[],
+    holder: string,
+  ): Lease => {
     assert(fits(request.resources, node.available), 'placement chose a node without room')
     const share = gpuIndices.length > 0 ? Math.min(request.resources['gpu'] ?? 0, MILLI) : 0
     node.available = subtract(node.available, request.resources)
@@ -60,7 +65,11 @@ export function createLocalCluster(options: {
       return { kind: 'leased', lease: lease(node, request, placement.gpuIndices, holder) }
     },
     infeasible(request) {
-      const empty = nodes.map((node) => ({ ...view(node), available: node.capacity, freeGpus: node.freeGpus.map(() => MILLI) }))
+      const empty = nodes.map((node) => ({
+        ...view(node),
+        available: node.capacity,
+        freeGpus: node.freeGpus.map(() => MILLI),
+      }))
       const placement = place(request, empty)
       return placement.kind === 'infeasible' ? placement.reason : undefined
     },
@@ -77,6 +86,12 @@ function splitMachine(resources: Readonly<Record<string, number>>, count: number
     const ownGpus = Math.floor(gpus / count) + (index < gpus % count ? 1 : 0)
     if (gpus > 0) capacity['gpu'] = ownGpus * MILLI
     const name = count === 1 ? 'local' : `local-${index + 1}`
-    return { name, labels: { node: name }, capacity, available: capacity, freeGpus: Array.from({ length: ownGpus }, () => MILLI) }
+    return {
+      name,
+      labels: { node: name },
+      capacity,
+      available: capacity,
+      freeGpus: Array.from({ length: ownGpus }, () => MILLI),
+    }
   })
 }

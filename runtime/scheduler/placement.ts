@@ -33,14 +33,16 @@ export function place(request: LeaseRequest, nodes: readonly NodeState[]): Place
   const eligible = nodes.filter((node) => !node.draining && hasLabels(node, request.labels ?? {}))
   if (eligible.length === 0) return { kind: 'infeasible', reason: noNode(request, nodes) }
   const gpu = request.resources['gpu'] ?? 0
-  if (gpu > MILLI && gpu % MILLI !== 0) return { kind: 'infeasible', reason: 'More than one GPU can only be asked for in whole numbers.' }
+  if (gpu > MILLI && gpu % MILLI !== 0)
+    return { kind: 'infeasible', reason: 'More than one GPU can only be asked for in whole numbers.' }
   let best: { node: NodeState; gpuIndices: number[]; room: number } | undefined
   for (const node of eligible) {
     if (!fits(request.resources, node.available)) continue
     const gpuIndices = pickGpus(gpu, node.freeGpus)
     if (gpuIndices === undefined) continue
     const room = roomLeft(request.resources, node)
-    if (best === undefined || room < best.room || (room === best.room && node.name < best.node.name)) best = { node, gpuIndices, room }
+    if (best === undefined || room < best.room || (room === best.room && node.name < best.node.name))
+      best = { node, gpuIndices, room }
   }
   if (best !== undefined) return { kind: 'placed', node: best.node.name, gpuIndices: best.gpuIndices }
   const possible = eligible.filter((node) => fits(request.resources, node.capacity))
@@ -95,8 +97,14 @@ function noNode(request: LeaseRequest, nodes: readonly NodeState[]): string {
 
 function tooLarge(resources: Resources, nodes: readonly NodeState[]): string {
   const missing = Object.entries(resources)
-    .map(([name, amount]) => ({ name, amount, most: Math.max(...nodes.map((node) => node.capacity[name] ?? 0)) }))
+    .map(([name, amount]) => ({
+      name,
+      amount,
+      most: Math.max(...nodes.map((node) => node.capacity[name] ?? 0)),
+    }))
     .filter(({ amount, most }) => amount > most)
     .map(({ name, amount, most }) => `${name} ${amount / MILLI} (the largest node has ${most / MILLI})`)
-  return missing.length > 0 ? `No node offers ${missing.join(', ')}.` : `No single node offers ${describe(resources)} together.`
+  return missing.length > 0
+    ? `No node offers ${missing.join(', ')}.`
+    : `No single node offers ${describe(resources)} together.`
 }

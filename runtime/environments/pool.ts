@@ -1,0 +1,231 @@
+import type { Clock } from '../clock.ts'
+import { EngineError } from '../errors.ts'
+import type { FunctionVersion } from '../registry/types.ts'
+import type { Environment, EnvironmentOwner } from './environment.ts'
+import type { Initialized } from './frames.ts'
+import type { Invocation } from './invocation.ts'
+import type { ProcessExit } from './launcher.ts'
+import { WaitingQueue } from './waiting-queue.ts'
+
+/** What a pool needs from whoever starts environments for it. */
+export interface PoolHost {
+  /** An invocation waits and no environment is there to take it. */
+  wanted(pool: EnvironmentPool): void
+  /** Whether no further environment can be had, so that waiting work may be held ahead inside busy ones. */
+  capped(pool: EnvironmentPool): boolean
+  /** An environment is loaded, or has become idle or stopped: counters and leases follow. */
+  settled(pool: EnvironmentPool, environment: Environment): void
+  stopped(pool: EnvironmentPool, environment: Environment): void
+  codeCache(pool: EnvironmentPool, environment: Environment, bytes: Buffer): void
+  /** Invocations whose version was replaced before they started. */
+  orphaned(invocations: readonly Invocation[]): void
+}
+
+/** One that runs longer than this does not keep another waiting behind it inside the same process. */
+const AHEAD_PATIENCE_MS = 5
+/** Environments that died before they were connected, in a row, after which waiting callers are told. */
+const MAX_LAUNCH_FAILURES = 3
+
+/**
+ * The environments of one function version (and tenant), and the invocations that wait for one. The most recently used
+ * idle environment is taken first, so that the others can be reaped.
+ */
+export class EnvironmentPool implements EnvironmentOwner {
+  readonly key: string
+  readonly version: FunctionVersion
+  readonly members = new Set<Environment>()
+  readonly waiting = new WaitingQueue()
+  /** Being started or loading: they will take waiting work soon. */
+  starting = 0
+  /** Takes no new invocation: its version was replaced. */
+  retired = false
+  lastUsedAt = 0
+  readonly #idle: Environment[] = []
+  readonly #concurrency: number
+  readonly #host: PoolHost
+  readonly #clock: Clock
+  #launchFailures = 0
+  #held = 0
+
+  constructor(options: { key: string; version: FunctionVersion; host: PoolHost; clock: Clock }) {
+    this.key = options.key
+    this.version = options.version
+    this.#concurrency = options.version.execution.concurrency
+    this.#host = options.host
+    this.#clock = options.clock
+  }
+
+  /** Newest last. */
+  get idle(): readonly Environment[] {
+    return this.#idle
+  }
+
+  submit(invocation: Invocation): void {
+    if (this.waiting.size === 0) {
+      const environment = this.#free() ?? this.#ahead()
+      if (environment !== undefined) return this.#give(environment, invocation)
+    }
+    this.waiting.push(invocation)
+    this.#host.wanted(this)
+  }
+
+  add(environment: Environment): void {
+    this.members.add(environment)
+    this.starting += 1
+  }
+
+  /** What `tick` has to do here: calls back what is held behind slow work, wherever it could run sooner elsewhere. */
+  recallSlow(now: number): void {
+    if (this.#held === 0) return
+    for (const environment of this.members) {
+      const [first, second] = environment.inFlight
+      if (first === undefined || second?.state !== 'queued-ahead') continue
+      if (now - first.startedAt > AHEAD_PATIENCE_MS || this.#idle.length > 0) environment.recall()
+    }
+  }
+
+  /** No request may be handed to this version any more. Returns those that waited, to be resolved anew. */
+  retire(): Invocation[] {
+    this.retired = true
+    this.#idle.length = 0
+    for (const environment of this.members) environment.drain()
+    return this.waiting.remove(() => true)
+  }
+
+  /** Hands waiting work to whoever can take it. */
+  dispatch(): void {
+    while (this.waiting.size > 0) {
+      const environment = this.#free() ?? this.#ahead()
+      if (environment === undefined) break
+      const invocation = this.waiting.shift()
+      if (invocation === undefined) break
+      this.#give(environment, invocation)
+    }
+  }
+
+  forgetIdle(environment: Environment): void {
+    const index = this.#idle.indexOf(environment)
+    if (index >= 0) this.#idle.splice(index, 1)
+  }
+
+  // -- from environments
+
+  booted(): void {
+    // Spares boot; a member of a pool is handed its code by whoever put it here.
+  }
+
+  loaded(environment: Environment, result: Initialized): void {
+    this.starting -= 1
+    this.#launchFailures = 0
+    if (result.error !== undefined) {
+      const error = Buffer.from(JSON.stringify(result.error))
+      for (const invocation of this.#waitedFor(environment))
+        invocation.input.observer.initFailed(invocation, error)
+    } else if (environment.state === 'idle') {
+      this.released(environment)
+    }
+    this.#host.settled(this, environment)
+  }
+
+  released(environment: Environment): void {
+    while (this.waiting.size > 0 && this.#takes(environment)) {
+      const invocation = this.waiting.shift()
+      if (invocation === undefined) break
+      this.#give(environment, invocation)
+    }
+    if (environment.state !== 'idle') return
+    this.lastUsedAt = environment.idleSince
+    if (!this.#idle.includes(environment)) this.#idle.push(environment)
+    this.#host.settled(this, environment)
+  }
+
+  startedHeld(): void {
+    this.#held -= 1
+  }
+
+  returned(_environment: Environment, invocation: Invocation): void {
+    this.#held -= 1
+    if (this.retired) return this.#host.orphaned([invocation])
+    this.waiting.unshift(invocation)
+    this.dispatch()
+    if (this.waiting.size > 0) this.#host.wanted(this)
+  }
+
+  stopped(environment: Environment, exit: ProcessExit): void {
+    const loaded = environment.loaded
+    this.forgetIdle(environment)
+    this.members.delete(environment)
+    if (!loaded) {
+      this.starting -= 1
+      if (environment.version === undefined) this.#launchFailed()
+      else if (!environment.initFailed)
+        for (const one of this.#waitedFor(environment)) one.input.observer.lost(one, exit)
+    }
+    this.#host.stopped(this, environment)
+    if (this.waiting.size > 0) this.#host.wanted(this)
+  }
+
+  codeCache(environment: Environment, bytes: Buffer): void {
+    this.#host.codeCache(this, environment, bytes)
+  }
+
+  // -- inside
+
+  #give(environment: Environment, invocation: Invocation): void {
+    environment.run(invocation)
+    if (invocation.state === 'queued-ahead') this.#held += 1
+  }
+
+  #takes(environment: Environment): boolean {
+    if (environment.state !== 'idle' && environment.state !== 'busy') return false
+    const room = this.#concurrency > 1 ? this.#concurrency : this.#host.capped(this) ? 2 : 1
+    return environment.inFlight.length < room
+  }
+
+  #free(): Environment | undefined {
+    if (this.#concurrency === 1) return this.#idle.pop()
+    let best: Environment | undefined
+    for (const environment of this.members) {
+      if (environment.state !== 'idle' && environment.state !== 'busy') continue
+      const load = environment.inFlight.length
+      if (load < this.#concurrency && (best === undefined || load < best.inFlight.length)) best = environment
+    }
+    if (best?.state === 'idle') this.forgetIdle(best)
+    return best
+  }
+
+  /** A busy environment that may hold one more behind what it runs: only when no other can be had. */
+  #ahead(): Environment | undefined {
+    if (this.#concurrency > 1 || !this.#host.capped(this)) return undefined
+    const now = this.#clock.monotonicMs()
+    for (const environment of this.members) {
+      const [first, second] = environment.inFlight
+      if (environment.state !== 'busy' || first === undefined || second !== undefined) continue
+      if (now - first.startedAt <= AHEAD_PATIENCE_MS) return environment
+    }
+    return undefined
+  }
+
+  /** Those who waited when this environment began: its failure to load is their answer. */
+  #waitedFor(environment: Environment): Invocation[] {
+    const before = environment.loadingSince
+    const waited = this.waiting.remove((invocation) => invocation.waitingSince <= before)
+    for (const invocation of waited) invocation.host = environment
+    return waited
+  }
+
+  #launchFailed(): void {
+    this.#launchFailures += 1
+    if (this.#launchFailures < MAX_LAUNCH_FAILURES) return
+    this.#launchFailures = 0
+    const error = new EngineError(
+      'unavailable',
+      `An environment for "${this.version.functionName}" could not be started.`,
+      {
+        hint: 'See the log of the engine, and run: lambent doctor',
+      },
+    )
+    for (const invocation of this.waiting.remove(() => true))
+      invocation.input.observer.refused(invocation, error)
+  }
+}

@@ -1,0 +1,157 @@
+import type { Clock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { CodePackages } from '../registry/packages.ts'
+import type { FunctionVersion } from '../registry/types.ts'
+import type { Rng } from '../rng.ts'
+import type { Journal } from '../store/journal.ts'
+import { Environment, type EnvironmentOwner } from './environment.ts'
+import type { Gateway } from './gateway.ts'
+import type { Launcher } from './launcher.ts'
+import { functionVariables, startTimeVariables } from './variables.ts'
+
+const MAX_PROCESSES = 1024
+const MAX_OPEN_FILES = 1024
+
+/** A Node.js binary to run environments with. */
+export interface NodeBinary {
+  readonly nodePath: string
+  readonly version: string
+}
+
+/** Starts environments and hands them their code. */
+export interface EnvironmentStarter {
+  /** Starts a process; `owner` is told when it has booted. With a version: for that one only, with what a spare cannot do. */
+  start(options: StartOptions): Environment
+  /** Links the code, sets limits and tells the process to load. Rejects when the environment is gone meanwhile. */
+  specialize(environment: Environment, version: FunctionVersion, gpuIndices: readonly number[]): Promise<void>
+  /** Where functions reach the engine's own APIs; set once it listens. */
+  engineUrl: string | undefined
+}
+
+export interface StartOptions {
+  readonly binary: NodeBinary
+  readonly launcher: Launcher
+  readonly owner: EnvironmentOwner
+  readonly dedicatedTo?: FunctionVersion
+  readonly gpuIndices?: readonly number[]
+}
+
+export function createStarter(parts: {
+  gateway: Gateway
+  packages: CodePackages
+  journal: Journal
+  clock: Clock
+  rng: Rng
+  log: Log
+  bootEpoch: number
+}): EnvironmentStarter {
+  const { gateway, packages, journal, clock, rng, log, bootEpoch } = parts
+  let started = 0
+
+  const starter: EnvironmentStarter = {
+    engineUrl: undefined,
+    start({ binary, launcher, owner, dedicatedTo, gpuIndices }) {
+      started += 1
+      const identity = {
+        id: rng.bytes(16).toString('hex'),
+        token: rng.bytes(24).toString('hex'),
+        nodePath: binary.nodePath,
+        nodeVersion: binary.version,
+        epoch: bootEpoch * 2 ** 32 + started,
+      }
+      const environment = new Environment({ identity, owner, clock, journal })
+      gateway.expect(identity.id, environment)
+      const heapMb = dedicatedTo?.memoryLimitMb ?? null
+      launcher
+        .launch({
+          environmentId: identity.id,
+          token: identity.token,
+          nodePath: binary.nodePath,
+          nodeArguments:
+            heapMb === null ? [] : [`--max-old-space-size=${Math.max(32, Math.floor(heapMb * 0.9))}`],
+          environment: dedicatedTo === undefined ? {} : startTimeVariables(dedicatedTo),
+          layerDirectories: dedicatedTo?.layerDirectories ?? [],
+          network: dedicatedTo?.execution.network ?? 'full',
+          ephemeralMb: dedicatedTo?.ephemeralMb ?? 512,
+          gpuIndices: gpuIndices ?? [],
+        })
+        .then((process) => {
+          void process.exited.then(() => {
+            gateway.forget(identity.id)
+            if (environment.stream >= 0) journal.close(environment.stream)
+          })
+          environment.adopt(process)
+        })
+        .catch((error: unknown) => {
+          gateway.forget(identity.id)
+          log.error('environment could not be started', {
+            environmentId: identity.id,
+            message: messageOf(error),
+          })
+          environment.kill()
+        })
+      return environment
+    },
+
+    async specialize(environment, version, gpuIndices) {
+      // The process may say it is ready before the launcher has said that it exists.
+      const process = await environment.adopted
+      if (process === undefined) return
+      const stream = `${logDate(clock.nowMs())}/[${version.version}]${environment.id}`
+      environment.stream = journal.open({
+        scope: version.scope,
+        functionId: version.functionId,
+        functionName: version.functionName,
+        version: version.version,
+        group: version.logging.group,
+        name: stream,
+        format: version.logging.format,
+        systemLevel: version.logging.systemLevel,
+      })
+      environment.intake.attach(environment.stream, version.version)
+      journal.platform(environment.stream, clock.nowMs(), '', initStartLine(version))
+      await Promise.all([
+        process.limit({
+          memoryMb: version.memoryLimitMb,
+          maxProcesses: MAX_PROCESSES,
+          maxOpenFiles: MAX_OPEN_FILES,
+        }),
+        packages.link(version.codePackage, process.taskDirectory),
+      ])
+      if (environment.state !== 'spare') return
+      const codeCachePath = packages.codeCachePath(version.codePackage, environment.identity.nodeVersion)
+      environment.load(version, {
+        functionName: version.functionName,
+        functionVersion: version.version,
+        memoryMb: version.memoryMb,
+        handler: version.handler,
+        runtime: version.runtime,
+        taskRoot: process.taskRoot,
+        environment: functionVariables({
+          version,
+          taskRoot: process.taskRoot,
+          logStream: stream,
+          engineUrl: starter.engineUrl,
+          gpuIndices,
+        }),
+        logFormat: version.logging.format,
+        logLevel: version.logging.applicationLevel,
+        logGroup: version.logging.group,
+        logStream: stream,
+        concurrency: version.execution.concurrency,
+        ...(codeCachePath === undefined ? {} : { codeCachePath }),
+      })
+    },
+  }
+  return starter
+}
+
+/** The first line of every stream. The runtime's version is the Node.js that really runs. */
+const initStartLine = (version: FunctionVersion): string => {
+  const runtime = version.runtime.replace(/^([a-z]+)(\d+).*$/, '$1:$2')
+  return `INIT_START Runtime Version: ${runtime}.v1\tRuntime Version ARN: arn:aws:lambda:${version.scope.region}::runtime:${version.runtime}`
+}
+
+/** `2026/01/31`, as stream names begin. */
+const logDate = (timeMs: number): string => new Date(timeMs).toISOString().slice(0, 10).replaceAll('-', '/')

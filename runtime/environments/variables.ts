@@ -1,0 +1,84 @@
+import type { FunctionVersion } from '../registry/types.ts'
+
+/** Region and account placeholders for credentials: enough for SDKs that insist on some. */
+const PLACEHOLDER_SECRET = 'lambent'
+
+/** Variables that change how a process starts: a booted spare cannot honour them any more. */
+const START_TIME_VARIABLES = /^(NODE_OPTIONS|NODE_EXTRA_CA_CERTS|LD_.*|AWS_LAMBDA_EXEC_WRAPPER)$/
+
+/** Whether a booted spare can still become an environment of this version. */
+export const fitsSpare = (version: FunctionVersion): boolean =>
+  version.layerDirectories.length === 0 &&
+  version.execution.network === 'full' &&
+  version.ephemeralMb === 512 &&
+  (version.execution.resources['gpu'] ?? 0) === 0 &&
+  !Object.keys(version.environment).some((name) => START_TIME_VARIABLES.test(name))
+
+/** The variables that must be there when the process starts, for versions that do not fit a spare. */
+export const startTimeVariables = (version: FunctionVersion): Record<string, string> =>
+  Object.fromEntries(Object.entries(version.environment).filter(([name]) => START_TIME_VARIABLES.test(name)))
+
+/**
+ * All variables user code sees: Lambda's own and the function's, which may override the overridable ones.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+ */
+export function functionVariables(options: {
+  version: FunctionVersion
+  taskRoot: string
+  logStream: string
+  engineUrl: string | undefined
+  gpuIndices: readonly number[]
+}): Record<string, string> {
+  const { version, taskRoot, logStream, engineUrl, gpuIndices } = options
+  const { region, account } = version.scope
+  const gpus = gpuIndices.join(',')
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin',
+    LD_LIBRARY_PATH: `/lib64:/usr/lib64:${taskRoot}:${taskRoot}/lib:/opt/lib`,
+    LANG: 'en_US.UTF-8',
+    TZ: ':UTC',
+    HOME: '/tmp',
+    NODE_PATH: nodePath(version.runtime, taskRoot),
+    CUDA_VISIBLE_DEVICES: gpus,
+    NVIDIA_VISIBLE_DEVICES: gpus === '' ? 'void' : gpus,
+    ...(engineUrl === undefined ? {} : { AWS_ENDPOINT_URL_LAMBDA: engineUrl }),
+    AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',
+    AWS_XRAY_DAEMON_ADDRESS: '127.0.0.1:2000',
+    _AWS_XRAY_DAEMON_ADDRESS: '127.0.0.1',
+    _AWS_XRAY_DAEMON_PORT: '2000',
+    ...version.environment,
+    _HANDLER: version.handler,
+    LAMBDA_TASK_ROOT: taskRoot,
+    LAMBDA_RUNTIME_DIR: '/var/runtime',
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    // The key id is how the engine tells accounts apart; the rest only satisfies SDKs.
+    AWS_ACCESS_KEY_ID: account,
+    AWS_SECRET_ACCESS_KEY: PLACEHOLDER_SECRET,
+    AWS_SESSION_TOKEN: PLACEHOLDER_SECRET,
+    AWS_EXECUTION_ENV: `AWS_Lambda_${version.runtime}`,
+    AWS_LAMBDA_FUNCTION_NAME: version.functionName,
+    AWS_LAMBDA_FUNCTION_VERSION: version.version,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(version.memoryMb),
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_LOG_GROUP_NAME: version.logging.group,
+    AWS_LAMBDA_LOG_STREAM_NAME: logStream,
+    AWS_LAMBDA_LOG_FORMAT: version.logging.format,
+    AWS_LAMBDA_LOG_LEVEL: version.logging.applicationLevel,
+    ...(version.execution.concurrency > 1
+      ? { AWS_LAMBDA_MAX_CONCURRENCY: String(version.execution.concurrency) }
+      : {}),
+  }
+}
+
+function nodePath(runtime: string, taskRoot: string): string {
+  const major = /^nodejs(\d+)/.exec(runtime)?.[1] ?? ''
+  return [
+    `/opt/nodejs/node${major}/node_modules`,
+    '/opt/nodejs/node_modules',
+    '/var/runtime/node_modules',
+    '/var/runtime',
+    taskRoot,
+  ].join(':')
+}

@@ -1,0 +1,183 @@
+import type { Clock } from '../clock.ts'
+import { EngineError, isEngineError } from '../errors.ts'
+import { Invocation } from '../environments/invocation.ts'
+import type { Resolver, Target } from '../registry/types.ts'
+import type { Rng } from '../rng.ts'
+import type { Scheduler } from '../scheduler/scheduler.ts'
+import type { Scope } from '../store/journal.ts'
+import { throttle, type ConcurrencyGate } from './concurrency.ts'
+import type { EventQueue } from './event-queue.ts'
+import { InvocationRun, type RecordFirst, type RunContext, type RunRequest } from './invocation-run.ts'
+import type { EventRequest, InvokeOutcome, InvokeRequest, Invoker, InvokeSink } from './types.ts'
+
+/** How long an invocation waits for a function that is being created or updated (extended profile). */
+const READY_WAIT_MS = 60_000
+/** Invocations that may wait so at once. */
+const MAX_READY_WAITERS = 1000
+
+export interface InvokerParts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly resolver: Resolver
+  readonly gate: ConcurrencyGate
+  readonly scheduler: Scheduler
+  readonly context: RunContext
+  readonly waitsForReady: boolean
+}
+
+/**
+ * The one path of every invocation: resolve, gate, scheduler. What listens to the environment is an InvocationRun.
+ */
+export class InvocationPath implements Invoker {
+  readonly #parts: InvokerParts
+  /** Set after construction: the queue needs this path, and this path accepts for the queue. */
+  events: EventQueue | undefined
+  #readyWaiters = 0
+  #closed = false
+
+  constructor(parts: InvokerParts) {
+    this.#parts = parts
+  }
+
+  invoke(request: InvokeRequest, sink: InvokeSink): void {
+    this.start(request, sink)
+  }
+
+  run(request: Omit<InvokeRequest, 'streaming'>): Promise<InvokeOutcome> {
+    return new Promise((result, refused) => this.start({ ...request, streaming: false }, { result, refused }))
+  }
+
+  async accept(request: EventRequest): Promise<void> {
+    if (this.#closed) throw stopping()
+    if (this.events === undefined) throw new EngineError('unavailable', 'The engine is starting.')
+    const resolve = (): Target =>
+      this.#parts.resolver.resolve(request.scope, request.functionName, request.qualifier)
+    try {
+      await this.events.accept(request, resolve)
+    } catch (error) {
+      if (!this.#becomesReady(error)) throw error
+      await this.#parts.resolver.ready(request.scope, request.functionName)
+      await this.events.accept(request, resolve)
+    }
+  }
+
+  check(scope: Scope, functionName: string, qualifier: string | undefined): void {
+    try {
+      this.#parts.resolver.resolve(scope, functionName, qualifier)
+    } catch (error) {
+      if (!this.#becomesReady(error)) throw error
+    }
+  }
+
+  /** As `invoke`; an event says in addition where its record goes and which attempt this is. */
+  start(request: RunRequest, sink: InvokeSink, event?: { attempt: number; recordFirst: RecordFirst }): void {
+    if (this.#closed) return sink.refused(stopping())
+    let target: Target
+    try {
+      target = this.#parts.resolver.resolve(request.scope, request.functionName, request.qualifier)
+    } catch (error) {
+      if (this.#becomesReady(error)) return void this.#startWhenReady(request, sink, event)
+      if (error instanceof EngineError) return sink.refused(error)
+      throw error
+    }
+    const refusal = this.#parts.gate.enter(request.scope, target.limits)
+    if (refusal !== undefined) return sink.refused(throttle(refusal))
+    this.#submit(new InvocationRun({ context: this.#parts.context, request, sink, target, ...event }))
+  }
+
+  /** The version they were resolved to was replaced before they started: they are resolved anew, counted once. */
+  reroute(invocations: readonly Invocation[]): void {
+    for (const invocation of invocations) {
+      const run = invocation.input.observer
+      if (!(run instanceof InvocationRun)) continue
+      this.#parts.gate.leave(run.request.scope, run.target.limits)
+      const event = run.event
+      this.start(run.request, run.sink, event)
+    }
+  }
+
+  /** Refuses everything from now on. */
+  close(): void {
+    this.#closed = true
+  }
+
+  #submit(run: InvocationRun): void {
+    const { request, target } = run
+    const invocation = new Invocation(
+      {
+        requestId: request.requestId,
+        version: target.version,
+        limits: target.limits,
+        invokedArn: target.invokedArn,
+        traceId: request.traceId === '' ? this.#traceId() : request.traceId,
+        clientContext: request.clientContext,
+        tenantId: request.tenantId,
+        payload: request.payload,
+        streaming: request.streaming,
+        waitsForever: request.trigger === 'event',
+        observer: run,
+      },
+      this.#parts.clock.monotonicMs(),
+    )
+    try {
+      this.#parts.scheduler.submit(invocation)
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
+      run.refused(invocation, error)
+    }
+  }
+
+  async #startWhenReady(
+    request: RunRequest,
+    sink: InvokeSink,
+    event: { attempt: number; recordFirst: RecordFirst } | undefined,
+  ): Promise<void> {
+    if (this.#readyWaiters >= MAX_READY_WAITERS) {
+      return sink.refused(
+        new EngineError('throttled', 'Too many invocations wait for functions that are being updated.', {
+          detail: 'queue-full',
+        }),
+      )
+    }
+    this.#readyWaiters += 1
+    const patience = new AbortController()
+    const timer = this.#parts.clock.after(READY_WAIT_MS, () =>
+      patience.abort(
+        new EngineError('conflict', `Function "${request.functionName}" is still being prepared.`, {
+          detail: 'pending',
+        }),
+      ),
+    )
+    try {
+      await this.#parts.resolver.ready(request.scope, request.functionName, patience.signal)
+    } catch (error) {
+      return sink.refused(
+        error instanceof EngineError
+          ? error
+          : new EngineError('internal', 'Waiting for the function failed.', { cause: error }),
+      )
+    } finally {
+      timer.cancel()
+      this.#readyWaiters -= 1
+    }
+    this.start(request, sink, event)
+  }
+
+  #becomesReady(error: unknown): boolean {
+    return (
+      this.#parts.waitsForReady &&
+      isEngineError(error, 'conflict') &&
+      (error.detail === 'pending' || error.detail === 'updating')
+    )
+  }
+
+  #traceId(): string {
+    const { clock, rng } = this.#parts
+    const time = Math.floor(clock.nowMs() / 1000).toString(16)
+    const id = rng.uuid(clock.nowMs()).replaceAll('-', '')
+    return `Root=1-${time}-${id.slice(8)};Parent=${id.slice(16)};Sampled=0`
+  }
+}
+
+const stopping = (): EngineError =>
+  new EngineError('unavailable', 'The engine is stopping.', { hint: 'Try again in a moment.' })

@@ -1,0 +1,354 @@
+import type { Clock, Timer } from '../clock.ts'
+import { EngineError, messageOf, type ThrottleReason } from '../errors.ts'
+import type { Environment } from '../environments/environment.ts'
+import type { Invocation } from '../environments/invocation.ts'
+import { EnvironmentPool, type PoolHost } from '../environments/pool.ts'
+import type { Spares } from '../environments/spares.ts'
+import type { EnvironmentStarter, NodeBinary } from '../environments/starter.ts'
+import { fitsSpare } from '../environments/variables.ts'
+import type { Log } from '../log.ts'
+import type { FunctionVersion } from '../registry/types.ts'
+import type { Cluster, Lease } from './cluster.ts'
+
+/** How often limits, waits and growth are looked at while anything runs. */
+const TICK_MS = 5
+/** After this many ticks without work the ticking stops. */
+const QUIET_TICKS = 200
+/** Another environment is started when the oldest waiter has waited longer than a cold start from a spare. */
+const GROW_AFTER_MS = 5
+const REAP_EVERY_MS = 1000
+
+export interface SchedulerOptions {
+  readonly clock: Clock
+  readonly log: Log
+  readonly cluster: Cluster
+  readonly starter: EnvironmentStarter
+  readonly spares: Spares
+  /** The binary for a runtime identifier; resolved before a version becomes ready. */
+  readonly binaryFor: (runtime: string) => NodeBinary
+  readonly maxEnvironments: number
+  readonly maxWaiting: number
+  readonly maxWaitMs: number
+  readonly idleTimeoutMs: number
+  /** A version's loading may take this long; null: no limit. */
+  readonly initLimitMs: (version: FunctionVersion) => number | null
+  readonly onOrphans: (invocations: readonly Invocation[]) => void
+  readonly onEnvironment: (
+    kind: 'environment-started' | 'environment-stopped',
+    environment: Environment,
+    reason: string,
+  ) => void
+  readonly onCodeCache: (environment: Environment, bytes: Buffer) => void
+}
+
+/**
+ * Brings waiting invocations and environments together: pools by version, leases by what a version asks for, growth
+ * when waiting takes longer than a start, and the end of idle environments when others need what they hold.
+ */
+export class Scheduler implements PoolHost {
+  readonly #options: SchedulerOptions
+  readonly #pools = new Map<string, EnvironmentPool>()
+  readonly #leases = new Map<Environment, Lease>()
+  /** Pools that wanted to grow and could not, oldest first, with the reason. */
+  readonly #hungry = new Map<EnvironmentPool, string>()
+  readonly #cached = new Set<string>()
+  #ticker: Timer | undefined
+  readonly #reaper: Timer
+  #quietTicks = 0
+  #waiting = 0
+  #closed = false
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options
+    this.#reaper = options.clock.every(REAP_EVERY_MS, () => this.#reap())
+  }
+
+  get environments(): Environment[] {
+    return [...this.#leases.keys()]
+  }
+  get waiting(): number {
+    let size = 0
+    for (const pool of this.#pools.values()) size += pool.waiting.size
+    return size
+  }
+  leaseOf(environment: Environment): Lease | undefined {
+    return this.#leases.get(environment)
+  }
+  /** Why work of a version waits, for whoever asks. */
+  reasons(): { functionName: string; waiting: number; reason: string }[] {
+    return [...this.#pools.values()]
+      .filter((pool) => pool.waiting.size > 0)
+      .map((pool) => ({
+        functionName: pool.version.functionName,
+        waiting: pool.waiting.size,
+        reason:
+          this.#hungry.get(pool) ??
+          (pool.starting > 0 ? 'An environment is starting.' : 'All environments are busy.'),
+      }))
+  }
+
+  /** Hands an invocation to an environment, now or later. Throws 'throttled' when too many wait already. */
+  submit(invocation: Invocation): void {
+    const { input } = invocation
+    const key = input.tenantId === '' ? input.version.key : `${input.version.key}\n${input.tenantId}`
+    let pool = this.#pools.get(key)
+    if (pool === undefined) {
+      pool = new EnvironmentPool({ key, version: input.version, host: this, clock: this.#options.clock })
+      this.#pools.set(key, pool)
+    }
+    if (pool.waiting.size > 0 && !input.waitsForever && this.#waiting >= this.#options.maxWaiting) {
+      this.#waiting = this.waiting // the counter is a bound kept between ticks: look before refusing
+      if (this.#waiting >= this.#options.maxWaiting)
+        throw throttled('queue-full', `${this.#waiting} invocations wait already.`)
+    }
+    this.#tickWhileBusy()
+    pool.submit(invocation)
+  }
+
+  /** The version was replaced or deleted: its environments end when what runs has ended. */
+  retire(versionKey: string): void {
+    for (const pool of this.#pools.values()) {
+      if (pool.version.key !== versionKey || pool.retired) continue
+      this.#hungry.delete(pool)
+      const orphans = pool.retire()
+      if (pool.members.size === 0) this.#pools.delete(pool.key)
+      if (orphans.length > 0) this.#options.onOrphans(orphans)
+    }
+  }
+
+  /** Kills what is left and resolves when every process is gone. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#ticker?.cancel()
+    this.#reaper.cancel()
+    const environments = this.environments
+    for (const environment of environments) environment.kill()
+    await Promise.all(environments.map((environment) => environment.process?.exited))
+  }
+
+  // -- from pools
+
+  wanted(pool: EnvironmentPool): void {
+    this.#waiting += 1
+    if (pool.members.size === 0) this.#grow(pool)
+  }
+
+  capped(pool: EnvironmentPool): boolean {
+    const cap = pool.version.execution.maxEnvironments
+    return (cap !== null && pool.members.size >= cap) || this.#hungry.has(pool)
+  }
+
+  settled(pool: EnvironmentPool, environment: Environment): void {
+    if (this.#hungry.size > 0 && environment.state === 'idle')
+      this.#reclaimFor(this.#hungry.keys().next().value, pool)
+  }
+
+  stopped(pool: EnvironmentPool, environment: Environment): void {
+    this.#leases.get(environment)?.[Symbol.dispose]()
+    this.#leases.delete(environment)
+    this.#options.onEnvironment('environment-stopped', environment, pool.retired ? 'replaced' : 'ended')
+    if (pool.members.size === 0 && (pool.retired || pool.waiting.size === 0)) {
+      this.#pools.delete(pool.key)
+      this.#hungry.delete(pool)
+    }
+    this.#feedHungry()
+  }
+
+  codeCache(_pool: EnvironmentPool, environment: Environment, bytes: Buffer): void {
+    this.#options.onCodeCache(environment, bytes)
+  }
+
+  orphaned(invocations: readonly Invocation[]): void {
+    this.#options.onOrphans(invocations)
+  }
+
+  // -- growth
+
+  /** Starts one more environment for a pool, if its cap, the machine's and the cluster's resources allow. */
+  #grow(pool: EnvironmentPool): boolean {
+    const { version } = pool
+    const cap = version.execution.maxEnvironments
+    if (this.#closed || pool.retired || (cap !== null && pool.members.size >= cap)) return false
+    if (this.#leases.size >= this.#options.maxEnvironments) {
+      return this.#wait(pool, `${this.#leases.size} environments run already (LAMBENT_MAX_ENVIRONMENTS).`)
+    }
+    const request = { resources: version.execution.resources }
+    const outcome = this.#options.cluster.acquire(
+      request,
+      `function ${version.functionName}:${version.version}`,
+    )
+    if (outcome.kind === 'infeasible') {
+      const error = new EngineError('infeasible', outcome.reason, {
+        hint: 'Ask for less, or declare more with --resources.',
+      })
+      for (const invocation of pool.waiting.remove(() => true))
+        invocation.input.observer.refused(invocation, error)
+      return false
+    }
+    if (outcome.kind === 'wait') return this.#wait(pool, outcome.reason)
+    this.#hungry.delete(pool)
+    this.#start(pool, outcome.lease)
+    return true
+  }
+
+  #wait(pool: EnvironmentPool, reason: string): false {
+    this.#hungry.set(pool, reason)
+    this.#reclaimFor(pool, undefined)
+    pool.dispatch()
+    return false
+  }
+
+  #start(pool: EnvironmentPool, lease: Lease): void {
+    const { version } = pool
+    const { spares, starter, cluster, binaryFor } = this.#options
+    const binary = binaryFor(version.runtime)
+    const launcher = cluster.launcher(lease.node)
+    const general = fitsSpare(version)
+    const spare = general ? spares.take(binary) : undefined
+    const environment =
+      spare ??
+      starter.start({
+        binary,
+        launcher,
+        owner: pool,
+        gpuIndices: lease.gpuIndices,
+        ...(general ? {} : { dedicatedTo: version }),
+      })
+    this.#leases.set(environment, lease)
+    pool.add(environment)
+    environment.owner = {
+      booted: () => this.#specialize(environment, version, lease),
+      loaded: (one, result) => pool.loaded(one, result),
+      released: (one) => pool.released(one),
+      startedHeld: () => pool.startedHeld(),
+      returned: (one, invocation) => pool.returned(one, invocation),
+      stopped: (one, exit) => pool.stopped(one, exit),
+      codeCache: (one, bytes) => pool.codeCache(one, bytes),
+    }
+    if (spare !== undefined) this.#specialize(environment, version, lease)
+    this.#options.onEnvironment('environment-started', environment, spare === undefined ? 'cold' : 'spare')
+  }
+
+  #specialize(environment: Environment, version: FunctionVersion, lease: Lease): void {
+    this.#options.starter.specialize(environment, version, lease.gpuIndices).catch((error: unknown) => {
+      this.#options.log.error('environment could not be given its code', {
+        functionName: version.functionName,
+        message: messageOf(error),
+      })
+      environment.kill()
+    })
+  }
+
+  /** Stops the idle environment that was used least recently, of any pool but the ones that want something. */
+  #reclaimFor(hungry: EnvironmentPool | undefined, justIdle: EnvironmentPool | undefined): void {
+    if (hungry === undefined || hungry === justIdle) return
+    let oldest: Environment | undefined
+    for (const pool of this.#pools.values()) {
+      const candidate = pool === hungry ? undefined : pool.idle[0]
+      if (candidate !== undefined && (oldest === undefined || candidate.idleSince < oldest.idleSince))
+        oldest = candidate
+    }
+    if (oldest === undefined) return
+    for (const pool of this.#pools.values()) pool.forgetIdle(oldest)
+    oldest.drain()
+  }
+
+  #feedHungry(): void {
+    for (const pool of [...this.#hungry.keys()]) {
+      this.#hungry.delete(pool)
+      if (pool.waiting.size > 0) this.#grow(pool)
+    }
+  }
+
+  // -- time
+
+  #tickWhileBusy(): void {
+    this.#quietTicks = 0
+    if (this.#ticker !== undefined || this.#closed) return
+    this.#ticker = this.#options.clock.every(TICK_MS, () => this.#tick())
+  }
+
+  #tick(): void {
+    const now = this.#options.clock.monotonicMs()
+    let busy = false
+    this.#waiting = 0
+    for (const pool of this.#pools.values()) {
+      this.#waiting += pool.waiting.size
+      if (pool.waiting.size > 0 || pool.starting > 0) busy = true
+      if (this.#enforceLimits(pool, now)) busy = true
+      pool.recallSlow(now)
+      if (pool.waiting.size > 0) this.#serveWaiting(pool, now)
+    }
+    this.#quietTicks = busy ? 0 : this.#quietTicks + 1
+    if (this.#quietTicks < QUIET_TICKS) return
+    this.#ticker?.cancel()
+    this.#ticker = undefined
+  }
+
+  /** Ends what is over its time limit. Returns whether anything runs. */
+  #enforceLimits(pool: EnvironmentPool, now: number): boolean {
+    let busy = false
+    for (const environment of pool.members) {
+      if (environment.state === 'loading') {
+        const limit = this.#options.initLimitMs(pool.version)
+        if (limit !== null && now - environment.loadingSince > limit) environment.expireLoading()
+        continue
+      }
+      for (const invocation of environment.inFlight) {
+        busy = true
+        if (now >= invocation.deadline && !invocation.timedOut) {
+          environment.expire(invocation)
+          break // the list may have changed; the rest is looked at in 5 ms
+        }
+      }
+    }
+    return busy
+  }
+
+  #serveWaiting(pool: EnvironmentPool, now: number): void {
+    let late = 0
+    for (const invocation of pool.waiting) {
+      if (now - invocation.waitingSince <= GROW_AFTER_MS) break
+      late += 1
+      if (late > this.#options.maxEnvironments) break
+    }
+    for (let wanted = late - pool.starting; wanted > 0; wanted -= 1) if (!this.#grow(pool)) break
+    if (pool.starting > 0 || !this.capped(pool)) return
+    const { maxWaitMs } = this.#options
+    const oldest = pool.waiting.peek()
+    if (oldest === undefined || now - oldest.waitingSince <= maxWaitMs) return
+    const error = throttled(
+      'environment-cap',
+      this.#hungry.get(pool) ?? `All ${pool.members.size} environments stayed busy for ${maxWaitMs} ms.`,
+    )
+    for (const invocation of pool.waiting.remove(
+      (one) => !one.input.waitsForever && now - one.waitingSince > maxWaitMs,
+    )) {
+      invocation.input.observer.refused(invocation, error)
+    }
+  }
+
+  /** Stops environments that were idle too long, and has code caches made by those that have a quiet second. */
+  #reap(): void {
+    const now = this.#options.clock.monotonicMs()
+    for (const pool of this.#pools.values()) {
+      for (const environment of [...pool.idle]) {
+        if (now - environment.idleSince > this.#options.idleTimeoutMs) {
+          pool.forgetIdle(environment)
+          environment.drain()
+        } else if (now - environment.idleSince > REAP_EVERY_MS) this.#refineCodeCache(pool, environment)
+      }
+    }
+  }
+
+  /** After a real run the cache can hold what was compiled lazily: once per package and Node version. */
+  #refineCodeCache(pool: EnvironmentPool, environment: Environment): void {
+    const key = `${pool.version.codePackage.id} ${environment.identity.nodeVersion}`
+    if (this.#cached.has(key) || environment.invocations === 0) return
+    this.#cached.add(key)
+    environment.askForCodeCache()
+  }
+}
+
+const throttled = (reason: ThrottleReason, message: string): EngineError =>
+  new EngineError('throttled', message, { detail: reason, hint: 'Try again, or allow more environments.' })
