@@ -4,9 +4,12 @@ export interface Scope {
   readonly region: string
 }
 
+/** Lambda's levels of application logs, least severe first. */
 export type LogLevelName = 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' | 'FATAL'
 
-/** How a run ended. `throttled` and `expired` are outcomes of accepted events that never got to run to an end. */
+/**
+ * How a run ended. `throttled` and `expired` are outcomes of accepted events that never got to run to an end.
+ */
 export type RunStatus =
   'succeeded' | 'failed' | 'timed-out' | 'crashed' | 'out-of-memory' | 'expired' | 'cancelled'
 
@@ -94,9 +97,9 @@ export interface RunQuery {
 }
 
 /**
- * What happened: run records and functions' logs. Calls return at once; a writer thread stores them in batches, so
- * that the path of an invocation pays for a few array pushes only. Bounded: past the bound, lines and successful
- * synchronous runs are dropped, counted, and the drop is itself logged.
+ * What happened: run records and functions' logs. Calls return at once; a writer thread stores them in
+ * batches, so that the path of an invocation pays for a few array pushes only. Bounded: past the bound, lines
+ * and successful synchronous runs are dropped, counted, and the drop is itself logged.
  */
 export interface Journal {
   /** A number that stands for `stream` in the calls below. */
@@ -108,8 +111,9 @@ export interface Journal {
   /** The START line; call it before the first `line` of an invocation that writes any. */
   started(stream: number, timeMs: number, requestId: string, version: string): void
   /**
-   * An invocation has ended: writes the END and REPORT lines (and START before them unless `startWritten`) and the
-   * run record. With `recorded: true` the record was committed elsewhere and only the lines are written.
+   * An invocation has ended: writes the END and REPORT lines (and START before them unless `startWritten`)
+   * and the run record. With `recorded: true` the record was committed elsewhere and only the lines are
+   * written.
    */
   finished(stream: number, run: RunRecord, options: { startWritten: boolean; recorded: boolean }): void
   /** Any other platform line, rendered by the caller. */

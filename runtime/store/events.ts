@@ -1,0 +1,219 @@
+import { crc32 } from 'node:zlib'
+import type { Database } from 'better-sqlite3'
+import type { Scope } from './journal.ts'
+import type { Change } from './store.ts'
+import { statementsOf } from './reading.ts'
+
+/** Accepted asynchronous events that have no outcome yet; a row here is work that is owed. */
+export const eventsSchema = `
+CREATE TABLE events (
+  sequence INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  account TEXT NOT NULL,
+  region TEXT NOT NULL,
+  function_id TEXT NOT NULL,
+  function_name TEXT NOT NULL,
+  qualifier TEXT NOT NULL,
+  trace_id TEXT NOT NULL,
+  client_context TEXT NOT NULL,
+  tenant_id TEXT NOT NULL,
+  accepted_at_ms INTEGER NOT NULL,
+  due_at_ms INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  last_error_json TEXT,
+  crc INTEGER NOT NULL,
+  payload_bytes INTEGER NOT NULL,
+  payload BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE quarantined_events (
+  id TEXT PRIMARY KEY,
+  account TEXT NOT NULL,
+  region TEXT NOT NULL,
+  function_id TEXT NOT NULL,
+  function_name TEXT NOT NULL,
+  qualifier TEXT NOT NULL,
+  accepted_at_ms INTEGER NOT NULL,
+  quarantined_at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  crc INTEGER NOT NULL,
+  payload BLOB NOT NULL
+) STRICT;
+`
+
+/** Named writes of this family: name -> SQL. */
+export const eventStatements = {
+  insertEvent: `INSERT INTO events (id, account, region, function_id, function_name, qualifier, trace_id,
+      client_context, tenant_id, accepted_at_ms, due_at_ms, attempt, last_error_json, crc, payload_bytes, payload)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  updateEventAttempt: 'UPDATE events SET attempt = ?, due_at_ms = ?, last_error_json = ? WHERE id = ?',
+  deleteEvent: 'DELETE FROM events WHERE id = ?',
+  quarantineEvent: `INSERT INTO quarantined_events (id, account, region, function_id, function_name, qualifier,
+      accepted_at_ms, quarantined_at_ms, reason, crc, payload)
+    SELECT id, account, region, function_id, function_name, qualifier, accepted_at_ms, ?, ?, crc, payload
+    FROM events WHERE id = ? ON CONFLICT (id) DO NOTHING`,
+} as const satisfies Record<string, string>
+
+/** An event without its payload: what the engine keeps in memory of work that is owed. */
+export interface EventHead {
+  /** The request id; the same for all attempts, sorts by time of acceptance. */
+  readonly id: string
+  /** Order of acceptance among the events that are still there; 0 before it is stored. */
+  readonly sequence: number
+  readonly scope: Scope
+  readonly functionId: string
+  readonly functionName: string
+  readonly qualifier: string
+  readonly traceId: string
+  readonly clientContext: string
+  readonly tenantId: string
+  readonly acceptedAtMs: number
+  readonly dueAtMs: number
+  /** Attempts that have failed so far. */
+  readonly attempt: number
+  /** What the last attempt answered, as JSON; null before the first has failed. */
+  readonly lastErrorJson: string | null
+  readonly payloadBytes: number
+}
+
+/** An event with its payload. */
+export interface StoredEvent extends EventHead {
+  readonly payload: Buffer
+}
+
+/** The write that accepts an event. The payload must not change until the commit has resolved. */
+export const insertEvent = (event: Omit<StoredEvent, 'sequence' | 'payloadBytes'>): Change => [
+  'insertEvent',
+  event.id,
+  event.scope.account,
+  event.scope.region,
+  event.functionId,
+  event.functionName,
+  event.qualifier,
+  event.traceId,
+  event.clientContext,
+  event.tenantId,
+  event.acceptedAtMs,
+  event.dueAtMs,
+  event.attempt,
+  event.lastErrorJson,
+  checksum(event.id, event.payload),
+  event.payload.length,
+  event.payload,
+]
+
+/**
+ * The write after a failed attempt: how many there were, when the next one is due, what the last one said.
+ */
+export const updateEventAttempt = (
+  id: string,
+  attempt: number,
+  dueAtMs: number,
+  lastErrorJson: string | null,
+): Change => ['updateEventAttempt', attempt, dueAtMs, lastErrorJson, id]
+
+/** The write that ends an event; commit it together with the run record. */
+export const deleteEvent = (id: string): Change => ['deleteEvent', id]
+
+/** The writes that set a damaged event aside; commit them together with a run record that says so. */
+export const quarantineEvent = (id: string, reason: string, nowMs: number): Change[] => [
+  ['quarantineEvent', nowMs, reason, id],
+  ['deleteEvent', id],
+]
+
+/**
+ * At most `limit` events behind `afterSequence` (0: from the first), in order of acceptance. Reads no
+ * payloads.
+ */
+export function loadEventHeads(reader: Database, afterSequence: number, limit: number): EventHead[] {
+  const rows = statementsOf(reader).all(`${HEADS} WHERE sequence > ? ORDER BY sequence LIMIT ?`, [
+    afterSequence,
+    limit,
+  ])
+  return (rows as HeadRow[]).map(headOf) // the columns of HEADS
+}
+
+/** What reading a payload found: it is there, its checksum does not match, or the event is gone. */
+export type EventPayload = { kind: 'payload'; payload: Buffer } | { kind: 'damaged' } | { kind: 'missing' }
+
+/** The payload of one event, verified. */
+export function readEventPayload(reader: Database, id: string): EventPayload {
+  const row = statementsOf(reader).get('SELECT crc, payload FROM events WHERE id = ?', [id]) as
+    { crc: number; payload: Buffer } | undefined // the two columns
+  if (row === undefined) return { kind: 'missing' }
+  if (checksum(id, row.payload) !== row.crc) return { kind: 'damaged' }
+  return { kind: 'payload', payload: row.payload }
+}
+
+/** As `loadEventHeads` with payloads; `damaged` are events to hand to `quarantineEvent`, never to forget. */
+export function loadEvents(
+  reader: Database,
+  afterSequence: number,
+  limit: number,
+): { events: StoredEvent[]; damaged: EventHead[] } {
+  const events: StoredEvent[] = []
+  const damaged: EventHead[] = []
+  for (const head of loadEventHeads(reader, afterSequence, limit)) {
+    const found = readEventPayload(reader, head.id)
+    if (found.kind === 'payload') events.push({ ...head, payload: found.payload })
+    else if (found.kind === 'damaged') damaged.push(head)
+  }
+  return { events, damaged }
+}
+
+/** Events without an outcome, of one function or of all. Walks the table: for the start and for tests. */
+export function countEvents(reader: Database, functionId?: string): number {
+  const statements = statementsOf(reader)
+  const row =
+    functionId === undefined
+      ? statements.get('SELECT count(*) AS amount FROM events', [])
+      : statements.get('SELECT count(*) AS amount FROM events WHERE function_id = ?', [functionId])
+  return (row as { amount: number }).amount // count(*) always answers one row
+}
+
+/** Events that were set aside because their payload was damaged. */
+export function countQuarantinedEvents(reader: Database): number {
+  const row = statementsOf(reader).get('SELECT count(*) AS amount FROM quarantined_events', [])
+  return (row as { amount: number }).amount // count(*) always answers one row
+}
+
+/** Seeded with the id, so that a payload under the wrong id is found out too. */
+const checksum = (id: string, payload: Uint8Array): number => crc32(payload, crc32(id))
+
+const HEADS = `SELECT sequence, id, account, region, function_id, function_name, qualifier, trace_id, client_context,
+  tenant_id, accepted_at_ms, due_at_ms, attempt, last_error_json, payload_bytes FROM events`
+
+interface HeadRow {
+  sequence: number
+  id: string
+  account: string
+  region: string
+  function_id: string
+  function_name: string
+  qualifier: string
+  trace_id: string
+  client_context: string
+  tenant_id: string
+  accepted_at_ms: number
+  due_at_ms: number
+  attempt: number
+  last_error_json: string | null
+  payload_bytes: number
+}
+
+const headOf = (row: HeadRow): EventHead => ({
+  id: row.id,
+  sequence: row.sequence,
+  scope: { account: row.account, region: row.region },
+  functionId: row.function_id,
+  functionName: row.function_name,
+  qualifier: row.qualifier,
+  traceId: row.trace_id,
+  clientContext: row.client_context,
+  tenantId: row.tenant_id,
+  acceptedAtMs: row.accepted_at_ms,
+  dueAtMs: row.due_at_ms,
+  attempt: row.attempt,
+  lastErrorJson: row.last_error_json,
+  payloadBytes: row.payload_bytes,
+})

@@ -1,0 +1,18 @@
+import { eventsSchema } from './events.ts'
+import { functionsSchema } from './functions.ts'
+import { logsSchema } from './log-streams.ts'
+import { runsSchema } from './runs.ts'
+
+/** One row: how often an engine has started on this data directory. */
+const bootEpochSchema = `
+CREATE TABLE boot_epoch (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  epoch INTEGER NOT NULL
+) STRICT;
+INSERT INTO boot_epoch (id, epoch) VALUES (1, 0);
+`
+
+/** The schema, one step a release that changed it. A step that was shipped never changes. */
+export const MIGRATIONS: readonly string[] = [
+  [bootEpochSchema, functionsSchema, eventsSchema, runsSchema, logsSchema].join('\n'),
+]

@@ -1,0 +1,10 @@
+import { eventStatements } from './events.ts'
+import { functionStatements } from './functions.ts'
+import { runStatements } from './runs.ts'
+
+/** Every named write there is: name -> SQL. A `Change` names one of these. */
+export const STATEMENTS: Readonly<Record<string, string>> = {
+  ...functionStatements,
+  ...eventStatements,
+  ...runStatements,
+}
