@@ -1,0 +1,171 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import { guard, type GuardPolicy, type Refusal } from './guard.ts'
+import { describePortHolder } from './port-holder.ts'
+
+/** Answers one request that the guard let in. */
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** One bound HTTP server. */
+export interface Listener {
+  readonly host: string
+  /** The real port, also when 0 was asked for. */
+  readonly port: number
+  /** `http://127.0.0.1:4700`: an address that reaches it from this machine. */
+  readonly url: string
+  /**
+   * Stops accepting connections, answers 503 on open ones, and closes each as soon as it has nothing
+   * running.
+   */
+  refuseNewWork(): void
+  /** Resolves when the last connection is gone; what is still open after `graceMs` is cut. */
+  close(graceMs: number): Promise<void>
+}
+
+/** Thrown when the port is taken; the message names who has it. */
+export class PortTakenError extends Error {
+  override readonly name = 'PortTakenError'
+}
+
+/** Slow senders are cut: headers within 10 s, the whole request within 60 s, checked every second. */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 5_000,
+  maxHeaderSize: 16_384,
+} as const
+const IDLE_CHECK_MS = 20
+
+/**
+ * Binds an HTTP server whose every request passes the guard first.
+ *
+ * Rejects with PortTakenError when somebody else has the port.
+ */
+export async function openListener(options: {
+  host: string
+  port: number
+  policy: GuardPolicy
+  maxConnections: number
+  clock: Clock
+  log: Log
+  requestId: () => string
+  handle: RequestHandler
+}): Promise<Listener> {
+  const { policy, clock, requestId, handle } = options
+  let refusing = false
+  const server = createServer(LIMITS, (request, response) => {
+    const refusal = guard(request.rawHeaders, request.url ?? '', request.method ?? '', policy)
+    if (refusal !== undefined) return answerRefusal(response, refusal, requestId())
+    if (refusing) return answerRefusal(response, STOPPING, requestId())
+    handle(request, response)
+  })
+  // The guard counts header lines itself; Node's own limit would cut them off silently. Their bytes stay
+  // limited.
+  server.maxHeadersCount = 0
+  server.maxConnections = options.maxConnections
+  server.on('clientError', answerBrokenRequest)
+  await bind(server, options.port, options.host)
+  // Accepting can fail later (no file descriptors left): that connection is lost, the listener is not.
+  server.on('error', (error) => options.log.error('connection not accepted', { error }))
+  const { port } = server.address() as AddressInfo // bound to TCP, so never a path
+  let closed: Promise<void> | undefined
+  const stopAccepting = (): Promise<void> => {
+    closed ??= new Promise((resolve) => server.close(() => resolve()))
+    return closed
+  }
+  return {
+    host: options.host,
+    port,
+    url: `http://${reachable(options.host)}:${port}`,
+    refuseNewWork() {
+      refusing = true
+      void stopAccepting()
+    },
+    async close(graceMs) {
+      refusing = true
+      const done = stopAccepting()
+      server.closeIdleConnections()
+      const idle = clock.every(IDLE_CHECK_MS, () => server.closeIdleConnections())
+      const cut = clock.after(graceMs, () => server.closeAllConnections())
+      await done
+      idle.cancel()
+      cut.cancel()
+    },
+  }
+}
+
+const STOPPING = {
+  status: 503,
+  code: 'ServiceException',
+  message: 'Lambent is stopping and takes no new work.',
+} as const
+
+/** Errors in front of routing are JSON with AWS's header, so that its SDKs read them. */
+export function answerRefusal(
+  response: ServerResponse,
+  refusal: Omit<Refusal, 'status'> & { status: number },
+  requestId: string,
+): void {
+  const type = refusal.status < 500 ? 'User' : 'Service'
+  const body = JSON.stringify({
+    Type: type,
+    message: refusal.message,
+    Message: refusal.message,
+    __type: refusal.code,
+  })
+  response.writeHead(refusal.status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'x-amzn-errortype': refusal.code,
+    'x-amzn-requestid': requestId,
+    'x-content-type-options': 'nosniff',
+    connection: 'close',
+  })
+  response.end(body)
+}
+
+const BROKEN: Readonly<Record<string, readonly [status: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'The headers are larger than 16 KB.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request did not arrive in time.'],
+}
+
+/** What does not parse never becomes a request; it still gets JSON, on the bare socket. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplexish): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const [status, message] = BROKEN[error.code ?? ''] ?? [
+    '400 Bad Request',
+    'This is not a valid HTTP request.',
+  ]
+  const body = JSON.stringify({ Type: 'User', message })
+  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\n`
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}
+
+type Duplexish = Pick<Socket, 'writable' | 'destroy' | 'end'>
+
+function bind(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') return reject(error)
+      const holder = describePortHolder(port)
+      reject(new PortTakenError(`Port ${port} on ${host} is taken by ${holder}.`, { cause: error }))
+    })
+    server.listen(port, host, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
+}
+
+/** An address that can be dialled, for one that was bound. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

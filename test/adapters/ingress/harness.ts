@@ -1,0 +1,99 @@
+import type { EngineError } from '../../../runtime/errors.ts'
+import { systemClock } from '../../../runtime/clock.ts'
+import type { InvokeOutcome, InvokeRequest, InvokeSink, Invoker } from '../../../runtime/invoke/types.ts'
+import { createLog } from '../../../runtime/log.ts'
+import { systemRng } from '../../../runtime/rng.ts'
+import { createGuardPolicy } from '../../../adapters/guard.ts'
+import { createIngress } from '../../../adapters/ingress/ingress.ts'
+import type { UrlTarget } from '../../../adapters/ingress/url-target.ts'
+import { openListener, type Listener } from '../../../adapters/listener.ts'
+
+/** What one invocation does with its sink. */
+export type Script = (request: InvokeRequest, sink: InvokeSink) => void
+
+/** A real ingress listener whose invocations run a script. */
+export interface IngressHarness extends AsyncDisposable {
+  readonly port: number
+  /** Every request that was invoked, in order. */
+  readonly invoked: InvokeRequest[]
+  readonly listener: Listener
+}
+
+export const URL_ID = 'abcdefghijklmnopqrstuvwxyz012345'
+export const TARGET: UrlTarget = {
+  scope: { account: '000000000000', region: 'us-east-1' },
+  functionName: 'hello',
+  qualifier: undefined,
+  auth: 'none',
+  invokeMode: 'buffered',
+  cors: null,
+}
+
+export const success = (payload: string | Buffer, contentType = ''): InvokeOutcome => ({
+  kind: 'success',
+  payload: Buffer.from(payload),
+  executedVersion: '$LATEST',
+  logTail: undefined,
+  contentType,
+})
+
+/** A script that answers with a value as JSON. */
+export const answering =
+  (value: unknown): Script =>
+  (_request, sink) =>
+    sink.result(success(JSON.stringify(value)))
+
+export const refusing =
+  (error: EngineError): Script =>
+  (_request, sink) =>
+    sink.refused(error)
+
+/** Answers every invocation with its own event. */
+export const echoing: Script = (request, sink) =>
+  sink.result(success(JSON.stringify({ statusCode: 200, body: request.payload.toString('utf8') })))
+
+export async function startIngress(
+  script: Script,
+  target: Partial<UrlTarget> = {},
+  limits: { payloadLimitBytes?: number; publicUrl?: string } = {},
+): Promise<IngressHarness> {
+  const invoked: InvokeRequest[] = []
+  const offHotPath = (): never => {
+    throw new Error('ingress uses invoke alone')
+  }
+  const invoker: Invoker = {
+    invoke(request, sink) {
+      invoked.push(request)
+      script(request, sink)
+    },
+    run: offHotPath,
+    accept: offHotPath,
+    check: offHotPath,
+  }
+  const { publicUrl } = limits
+  const rng = systemRng()
+  const listener: Listener = await openListener({
+    host: '127.0.0.1',
+    port: 0,
+    policy: createGuardPolicy({ face: 'ingress', listenHost: '127.0.0.1', allowHosts: [], publicUrl }),
+    maxConnections: 100,
+    clock: systemClock,
+    log: createLog({ level: 'silent', clock: systemClock, sink: () => {} }),
+    requestId: () => rng.uuid(systemClock.nowMs()),
+    handle: createIngress({
+      invoker,
+      urlTarget: (urlId) => (urlId === URL_ID ? { ...TARGET, ...target } : undefined),
+      clock: systemClock,
+      rng,
+      base: () => new URL(publicUrl ?? `http://localhost:${listener.port}`),
+      behindProxy: publicUrl !== undefined,
+      payloadLimitBytes: limits.payloadLimitBytes ?? 6_291_556,
+    }),
+  })
+  return {
+    port: listener.port,
+    invoked,
+    listener,
+    [Symbol.asyncDispose]: () => listener.close(0),
+  }
+}
