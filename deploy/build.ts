@@ -1,5 +1,5 @@
-import { chmod, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, readdir, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
 
@@ -15,6 +15,7 @@ const common: BuildOptions = {
   sourcemap: true,
   logLevel: 'warning',
   legalComments: 'none',
+  metafile: true,
 }
 
 /** Programs that use npm packages find them in node_modules at run time. */
@@ -23,18 +24,23 @@ const programs: BuildOptions = {
   format: 'esm',
   packages: 'external',
   outdir: from('dist'),
-  entryNames: '[name]',
+  entryNames: '[dir]/[name]',
 }
 
 /** What runs inside an environment is one file without dependencies, for every Node.js from 20 on. */
 const sandboxed: BuildOptions = { ...common, format: 'cjs', sourcemap: false, minifySyntax: true }
 
-await rm(from('dist'), { recursive: true, force: true })
-await Promise.all([
+const results = await Promise.all([
+  // Split, so that a command loads only what it needs; chunks lie beside lambent.js, as `entryPath` expects.
+  build({
+    ...programs,
+    entryPoints: { lambent: from('deploy/cli.ts') },
+    splitting: true,
+    chunkNames: 'lambent-[hash]',
+  }),
   build({
     ...programs,
     entryPoints: {
-      lambent: from('deploy/cli.ts'),
       sdk: from('runtime/sdk/index.ts'),
       client: from('runtime/sdk/client.ts'),
       'entry/spawner': from('runtime/environments/spawner/main.ts'),
@@ -50,3 +56,13 @@ await Promise.all([
   }),
 ])
 await chmod(from('dist/lambent.js'), 0o755)
+
+// What an earlier build left goes last, so that a running engine never finds dist/ empty. Types are made by
+// tsc.
+const written = new Set(
+  results.flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})).map((path) => resolve(path)),
+)
+for (const entry of await readdir(from('dist'), { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name)
+  if (entry.isFile() && !written.has(path) && !path.startsWith(from('dist/types'))) await rm(path)
+}
