@@ -1,1 +1,8 @@
-export {}
+#!/usr/bin/env node
+import { runCommandLine } from './command-line.ts'
+
+// A reader that went away (`lambent logs x | head`) ends the command quietly, as it does for any tool in a
+// pipe.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
+process.exitCode = await runCommandLine(process.argv.slice(2), process.env)

@@ -1,0 +1,36 @@
+import type { Session } from '../session.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { LISTS } from '../listings.ts'
+import { isRecord, text } from '../shapes.ts'
+
+/** `lambent status`: health, nodes and environments in a few lines. */
+export async function status({ api, out }: Session): Promise<ExitCode> {
+  const [health, nodes = [], environments = []] = await Promise.all([
+    api.json({ path: '/lambent/v1/health' }),
+    LISTS.nodes?.read(api),
+    LISTS.environments?.read(api),
+  ])
+  await out.answer({ endpoint: api.endpoint, health, nodes, environments }, () => {
+    const facts = isRecord(health) ? health : {}
+    const isolation = isRecord(facts.isolation) ? facts.isolation : {}
+    const reasons = Array.isArray(facts.reasons) ? facts.reasons.map(String) : []
+    const states = new Map<string, number>()
+    for (const environment of environments) {
+      const state = text(environment.state)
+      states.set(state, (states.get(state) ?? 0) + 1)
+    }
+    const byState = [...states].map(([state, count]) => `${count} ${state}`).join(', ')
+    return [
+      `engine        ${text(facts.status)} at ${api.endpoint}, version ${text(facts.version)}`,
+      ...reasons.map((reason) => `              ${reason}`),
+      `up            ${Math.round(Number(facts.uptimeMs) / 1000)} s`,
+      `isolation     ${text(isolation.effective)} (${text(isolation.means)})`,
+      `environments  ${byState || 'none'}`,
+      `work          ${text(facts.inFlight)} running, ${text(facts.waiting)} waiting, ${text(facts.queuedEvents)} queued`,
+      ...nodes.map(
+        (node) => `node          ${(LISTS.nodes?.row(node, Date.now()) ?? []).join('  ').trimEnd()}`,
+      ),
+    ].join('\n')
+  })
+  return EXIT.ok
+}

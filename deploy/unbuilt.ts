@@ -1,0 +1,25 @@
+/** Commands of the public face that this version names but cannot do; each exits 2 and says so. */
+export const UNBUILT: readonly {
+  readonly name: string
+  readonly description: string
+  readonly subcommands: readonly string[]
+}[] = [
+  {
+    name: 'job',
+    description: 'long work with states of its own',
+    subcommands: ['submit', 'ls', 'status', 'logs', 'cancel', 'retry'],
+  },
+  { name: 'cron', description: 'schedules', subcommands: ['ls', 'explain', 'run', 'pause', 'resume'] },
+  { name: 'node', description: 'nodes and what they offer', subcommands: ['ls', 'set', 'drain'] },
+  { name: 'actor', description: 'actors', subcommands: ['ls', 'get', 'call', 'kill', 'destroy'] },
+  { name: 'pg', description: 'placement groups', subcommands: ['create', 'ls', 'rm'] },
+  { name: 'runs', description: 'what ran', subcommands: ['replay', 'cancel'] },
+  { name: 'alias', description: 'names for versions', subcommands: [] },
+  { name: 'versions', description: 'versions of a function', subcommands: [] },
+  { name: 'rollback', description: 'point an alias at the version before', subcommands: [] },
+  { name: 'timeline', description: 'what ran when, for Perfetto', subcommands: [] },
+  { name: 'key', description: 'keys of callers', subcommands: ['create', 'ls', 'revoke'] },
+]
+
+/** Nouns of `lambent ls` that this version cannot list. */
+export const UNBUILT_LISTS: readonly string[] = ['actors', 'tasks', 'objects', 'pg', 'jobs', 'schedules']
