@@ -205,11 +205,7 @@ export class EventQueue {
 
   /** It did not run. Gone functions end it; everything else is waited out. */
   #refused(queue: FunctionQueue, event: QueuedEvent, error: EngineError): void {
-    if (
-      isEngineError(error, 'not-found') ||
-      isEngineError(error, 'not-json') ||
-      isEngineError(error, 'invalid')
-    ) {
+    if (ENDS_AN_EVENT.has(error.code)) {
       const record = unrun(
         event.head,
         error.code === 'not-found' ? 'ResourceNotFound' : 'InvalidRequest',

@@ -2,11 +2,11 @@ import type { Clock } from '../clock.ts'
 import { EngineError, isEngineError } from '../errors.ts'
 import { Invocation } from '../environments/invocation.ts'
 import type { Resolver, Target } from '../registry/types.ts'
-import type { Rng } from '../rng.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import type { Scope } from '../store/journal.ts'
 import { throttle, type ConcurrencyGate } from './concurrency.ts'
 import type { EventQueue } from './event-queue.ts'
+import { traceIdOf } from './trace.ts'
 import { InvocationRun, type RecordFirst, type RunContext, type RunRequest } from './invocation-run.ts'
 import type { EventRequest, InvokeOutcome, InvokeRequest, Invoker, InvokeSink } from './types.ts'
 
@@ -17,7 +17,6 @@ const MAX_READY_WAITERS = 1000
 
 export interface InvokerParts {
   readonly clock: Clock
-  readonly rng: Rng
   readonly resolver: Resolver
   readonly gate: ConcurrencyGate
   readonly scheduler: Scheduler
@@ -80,6 +79,8 @@ export class InvocationPath implements Invoker {
       if (error instanceof EngineError) return sink.refused(error)
       throw error
     }
+    const { runtime } = target.version
+    if (!runtime.startsWith('nodejs')) return sink.refused(unbuiltRuntime(runtime))
     const refusal = this.#parts.gate.enter(request.scope, target.limits)
     if (refusal !== undefined) return sink.refused(throttle(refusal))
     this.#submit(new InvocationRun({ context: this.#parts.context, request, sink, target, ...event }))
@@ -109,7 +110,8 @@ export class InvocationPath implements Invoker {
         version: target.version,
         limits: target.limits,
         invokedArn: target.invokedArn,
-        traceId: request.traceId === '' ? this.#traceId() : request.traceId,
+        traceId:
+          request.traceId === '' ? traceIdOf(request.requestId, this.#parts.clock.nowMs()) : request.traceId,
         clientContext: request.clientContext,
         tenantId: request.tenantId,
         payload: request.payload,
@@ -170,14 +172,12 @@ export class InvocationPath implements Invoker {
       (error.detail === 'pending' || error.detail === 'updating')
     )
   }
-
-  #traceId(): string {
-    const { clock, rng } = this.#parts
-    const time = Math.floor(clock.nowMs() / 1000).toString(16)
-    const id = rng.uuid(clock.nowMs()).replaceAll('-', '')
-    return `Root=1-${time}-${id.slice(8)};Parent=${id.slice(16)};Sampled=0`
-  }
 }
+
+const unbuiltRuntime = (runtime: string): EngineError =>
+  new EngineError('unsupported', `Functions of runtime ${runtime} can be deployed but not run yet.`, {
+    hint: 'This version runs nodejs20.x, nodejs22.x, nodejs24.x and nodejs26.x.',
+  })
 
 const stopping = (): EngineError =>
   new EngineError('unavailable', 'The engine is stopping.', { hint: 'Try again in a moment.' })
