@@ -1,0 +1,74 @@
+import { connect, type Socket } from 'node:net'
+import { FrameReader, HEADER_BYTES, writeHeader, type FrameHandler } from '../frames.ts'
+
+/** Up to this size a body is copied behind its header, which is cheaper than a second buffer in the write. */
+const COPY_BYTES = 16_384
+
+/** The environment's one socket to the engine. */
+export class Connection {
+  readonly #socket: Socket
+  #held = true
+
+  /**
+   * Dials at once; what is sent before the connection stands is kept in order. `onClosed` is called once when the
+   * engine is gone or broke the protocol, with the reason if there is one.
+   */
+  constructor(path: string, onFrame: FrameHandler, onClosed: (reason: Error | undefined) => void) {
+    const reader = new FrameReader(onFrame)
+    let failure: Error | undefined
+    this.#socket = connect(path)
+    this.#socket.on('data', (chunk: Buffer) => {
+      try {
+        reader.push(chunk)
+      } catch (error) {
+        // A header that cannot be; nothing after it can be read.
+        this.#socket.destroy(error instanceof Error ? error : new Error(String(error)))
+      }
+    })
+    this.#socket.on('error', (error) => (failure = error))
+    this.#socket.on('end', () => this.#socket.destroy())
+    this.#socket.on('close', () => onClosed(failure))
+  }
+
+  /** Sends whole frames. True when the kernel has all bytes, so that they survive this process. */
+  send(frames: Buffer): boolean {
+    this.#socket.write(frames)
+    return this.#socket.writableLength === 0
+  }
+
+  /** Sends one frame whose body may be large without copying it. */
+  sendBody(type: number, id: number, body: Buffer): boolean {
+    if (body.length <= COPY_BYTES) {
+      const whole = Buffer.allocUnsafe(HEADER_BYTES + body.length)
+      writeHeader(whole, 0, type, 0, id, body.length, 0)
+      body.copy(whole, HEADER_BYTES)
+      return this.send(whole)
+    }
+    const header = Buffer.allocUnsafe(HEADER_BYTES)
+    writeHeader(header, 0, type, 0, id, body.length, 0)
+    this.#socket.cork()
+    this.#socket.write(header)
+    this.#socket.write(body)
+    this.#socket.uncork()
+    return this.#socket.writableLength === 0
+  }
+
+  /** Calls back once the kernel has everything sent so far; synchronously when it has it already. */
+  whenFlushed(callback: () => void): void {
+    if (this.#socket.writableLength === 0) callback()
+    else this.#socket.write(EMPTY, callback)
+  }
+
+  /**
+   * Whether the connection alone keeps the process alive. It must not while a handler runs: an event loop without
+   * anything of the handler's in it is how the end of a callback-style invocation is seen.
+   */
+  hold(held: boolean): void {
+    if (held === this.#held) return
+    this.#held = held
+    if (held) this.#socket.ref()
+    else this.#socket.unref()
+  }
+}
+
+const EMPTY = Buffer.alloc(0)

@@ -1,0 +1,221 @@
+import {
+  decodeInvokeMeta,
+  FLAG,
+  FRAME,
+  frame,
+  HEADER_BYTES,
+  RESULT_META_BYTES,
+  writeHeader,
+  writeResultMeta,
+} from '../frames.ts'
+import type { CallScope } from './call-scope.ts'
+import { monotonicMs } from './clock.ts'
+import type { Connection } from './connection.ts'
+import type { ErrorLogger } from './console.ts'
+import type { HandlerContract } from './contract.ts'
+import { RuntimeError, toErrorJson } from './errors.ts'
+import { Invocation } from './invocation.ts'
+import type { LogOutput } from './log-output.ts'
+import { parsePayload } from './payload.ts'
+import { PeakMemory } from './peak-memory.ts'
+
+/** Invocations that may wait in this process; the engine sends one or two ahead. */
+const MAX_QUEUED = 1024
+const ANSWER_BYTES = HEADER_BYTES + RESULT_META_BYTES
+
+/** Calls the handler for one invocation; answers through the executor's `succeed`, `fail` and `endStream`. */
+export type Calling = (executor: Executor, invocation: Invocation, event: unknown) => void
+
+/** What an executor works with. */
+export interface ExecutorParts {
+  connection: Connection
+  scope: CallScope
+  output: LogOutput
+  contract: HandlerContract
+  concurrency: number
+  calling: Calling
+  logError: ErrorLogger
+}
+
+/** Runs invocations in the order of their arrival, up to `concurrency` at once, and sends their answers. */
+export class Executor {
+  readonly contract: HandlerContract
+  readonly #parts: ExecutorParts
+  readonly #queue: Invocation[] = []
+  readonly #running = new Map<number, Invocation>()
+  readonly #memory = new PeakMemory()
+  #starting = false
+  #onIdle: (() => void) | undefined
+
+  constructor(parts: ExecutorParts) {
+    this.#parts = parts
+    this.contract = parts.contract
+    process.on('beforeExit', () => this.#loopEmptied())
+  }
+
+  /** Takes an `invoke` frame. */
+  accept(id: number, metaBytes: number, body: Buffer): void {
+    if (this.#queue.length >= MAX_QUEUED)
+      throw new RangeError(`More than ${MAX_QUEUED} invocations wait in one environment.`)
+    const meta = decodeInvokeMeta(body.toString('utf8', 0, metaBytes))
+    this.#queue.push(new Invocation(id, meta, body.subarray(metaBytes)))
+    this.#startNext()
+  }
+
+  /** Gives an invocation back if it has not started. */
+  recall(id: number): void {
+    const index = this.#queue.findIndex((invocation) => invocation.id === id)
+    if (index < 0) return
+    this.#queue.splice(index, 1)
+    this.#parts.connection.send(frame(FRAME.recalled, '', id))
+  }
+
+  abort(id: number): void {
+    const invocation = this.#running.get(id) ?? this.#queue.find((queued) => queued.id === id)
+    invocation?.abort(new DOMException('The invocation was cancelled.', 'AbortError'))
+  }
+
+  credit(id: number, bytes: number): void {
+    this.#running.get(id)?.stream?.credit(bytes)
+  }
+
+  /** Calls back as soon as no invocation runs or waits. */
+  whenIdle(callback: () => void): void {
+    if (this.#running.size === 0 && this.#queue.length === 0) callback()
+    else this.#onIdle = callback
+  }
+
+  /** Answers with the handler's result as JSON. */
+  succeed(invocation: Invocation, result: unknown): void {
+    if (invocation.state === 'answered') return
+    let text: string
+    try {
+      // A function or symbol has no JSON form and counts as nothing, like undefined.
+      text = JSON.stringify(result) ?? 'null'
+    } catch {
+      this.fail(invocation, unserialisable(this.contract))
+      return
+    }
+    this.#answer(invocation, FRAME.result, 0, text)
+  }
+
+  /** Logs a failure of the handler and answers with it. */
+  fail(invocation: Invocation, thrown: unknown): void {
+    if (invocation.state === 'answered') return
+    this.#parts.logError('Invoke Error', thrown)
+    this.#failQuietly(invocation, thrown, 0)
+  }
+
+  /** Ends a response stream that the handler has finished. */
+  endStream(invocation: Invocation): void {
+    if (invocation.state !== 'answered') this.#answer(invocation, FRAME.streamEnd, 0, '')
+  }
+
+  /** Logs a failure behind the end of a response stream, where it changes nothing any more. */
+  logLateError(thrown: unknown): void {
+    this.#parts.logError('Invoke Error', thrown)
+  }
+
+  /**
+   * Answers the invocation that broke the process with its error, if there is one, and calls `exit` once the kernel
+   * has the answer.
+   */
+  failFatally(thrown: unknown, exit: () => void): void {
+    const [first] = this.#running.values()
+    const invocation = this.#parts.scope.current() ?? first
+    if (invocation?.state === 'running') this.#failQuietly(invocation, thrown, FLAG.fatal)
+    this.#parts.connection.whenFlushed(exit)
+  }
+
+  /** Whether the connection keeps the process alive follows from what runs. */
+  updateHold(): void {
+    let held = this.#running.size === 0
+    for (const invocation of this.#running.values()) held ||= invocation.stream?.blocked === true
+    this.#parts.connection.hold(held)
+  }
+
+  #startNext(): void {
+    if (this.#starting) return
+    this.#starting = true
+    const { concurrency } = this.#parts
+    while (this.#running.size < concurrency) {
+      const invocation = this.#queue.shift()
+      if (invocation === undefined) break
+      this.#start(invocation)
+    }
+    this.#starting = false
+  }
+
+  #start(invocation: Invocation): void {
+    const { connection, scope, calling, concurrency } = this.#parts
+    const parsed = parsePayload(invocation.payload)
+    if (!parsed.ok) {
+      invocation.markAnswered()
+      connection.send(frame(FRAME.notJson, parsed.reason, invocation.id))
+      this.#settleIdle()
+      return
+    }
+    this.#running.set(invocation.id, invocation)
+    invocation.state = 'running'
+    invocation.startedAtMs = monotonicMs()
+    this.updateHold()
+    if (concurrency === 1) exportTraceId(invocation.meta.traceId)
+    scope.run(invocation, () => calling(this, invocation, parsed.event))
+  }
+
+  #failQuietly(invocation: Invocation, thrown: unknown, flags: number): void {
+    const type = invocation.stream?.started === true ? FRAME.streamEnd : FRAME.result
+    this.#answer(invocation, type, FLAG.error | flags, JSON.stringify(toErrorJson(thrown, this.contract)))
+    invocation.stream?.discard()
+  }
+
+  #answer(invocation: Invocation, type: number, flags: number, text: string): void {
+    const { connection, output, scope } = this.#parts
+    const textBytes = Buffer.byteLength(text)
+    const whole = Buffer.allocUnsafe(ANSWER_BYTES + textBytes)
+    writeHeader(whole, 0, type, flags, invocation.id, RESULT_META_BYTES + textBytes, RESULT_META_BYTES)
+    const nowMs = monotonicMs()
+    writeResultMeta(whole, HEADER_BYTES, {
+      durationMs: nowMs - invocation.startedAtMs,
+      logBytes: output.writtenBytes,
+      maxRssKb: this.#memory.sampleKb(nowMs),
+    })
+    whole.write(text, ANSWER_BYTES)
+    invocation.markAnswered()
+    scope.leave(invocation)
+    // The slot is free only once the kernel has the answer: after a crash the engine must be able to tell an
+    // invocation that had been answered from one that had started.
+    if (connection.send(whole)) this.#free(invocation)
+    else connection.whenFlushed(() => this.#free(invocation))
+  }
+
+  #free(invocation: Invocation): void {
+    this.#running.delete(invocation.id)
+    this.updateHold()
+    this.#startNext()
+    this.#settleIdle()
+  }
+
+  #settleIdle(): void {
+    const callback = this.#onIdle
+    if (callback === undefined || this.#running.size > 0 || this.#queue.length > 0) return
+    this.#onIdle = undefined
+    callback()
+  }
+
+  #loopEmptied(): void {
+    // Those without a callback let the process end with code 0: nothing is left that could answer them.
+    for (const invocation of this.#running.values()) invocation.onEmptyLoop?.()
+  }
+}
+
+function exportTraceId(traceId: string): void {
+  if (traceId === '') delete process.env['_X_AMZN_TRACE_ID']
+  else process.env['_X_AMZN_TRACE_ID'] = traceId
+}
+
+const unserialisable = (contract: HandlerContract): Error => {
+  const message = 'Unable to stringify response body'
+  // Only the newer of AWS's clients has a name for it.
+  return contract === 'promises' ? new RuntimeError('JSONStringifyError', message) : new Error(message)
+}

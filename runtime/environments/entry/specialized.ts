@@ -1,0 +1,189 @@
+import fs from 'node:fs'
+import { FRAME, frame, type Initialized, type Specialization } from '../frames.ts'
+import { contextOf } from '../../sdk/context.ts'
+import * as sdk from '../../sdk/index.ts'
+import { SDK_SYMBOL } from '../../sdk/installed.ts'
+import { installAwsGlobal } from './aws-global.ts'
+import { CallScope } from './call-scope.ts'
+import { callingOf } from './calling.ts'
+import { monotonicMs } from './clock.ts'
+import { CodeCache } from './code-cache.ts'
+import { CommonJsLoader, readNodePath } from './commonjs.ts'
+import type { Connection } from './connection.ts'
+import { patchConsole, type ErrorLogger } from './console.ts'
+import { contractOf, type HandlerContract } from './contract.ts'
+import { RuntimeError, toErrorJson } from './errors.ts'
+import { Executor } from './executor.ts'
+import { loadHandler } from './loader.ts'
+import { LogOutput } from './log-output.ts'
+import { installSourceMaps } from './source-maps.ts'
+
+/** Node's own code for a program that ends while a top-level await is pending. */
+const UNSETTLED_AWAIT_EXIT = 13
+const UNCAUGHT_EXCEPTION_EXIT = 129
+const UNHANDLED_REJECTION_EXIT = 128
+
+type State =
+  | { kind: 'loading'; startedAtMs: number }
+  | { kind: 'ready'; executor: Executor }
+  /** The engine has been told why and will end this process. */
+  | { kind: 'failed' }
+
+/** The process once it knows which function it is: loads the code and answers for it. */
+export class Specialized {
+  readonly #connection: Connection
+  readonly #specialization: Specialization
+  readonly #exit: (code: number) => void
+  readonly #contract: HandlerContract
+  readonly #scope: CallScope
+  readonly #output: LogOutput
+  #commonJs: CommonJsLoader | undefined
+  #cache: CodeCache | undefined
+  #state: State = { kind: 'loading', startedAtMs: monotonicMs() }
+
+  constructor(connection: Connection, specialization: Specialization, exit: (code: number) => void) {
+    this.#connection = connection
+    this.#specialization = specialization
+    this.#exit = exit
+    this.#contract = contractOf(specialization.runtime)
+    this.#scope = new CallScope(specialization.concurrency)
+    this.#output = new LogOutput(() => this.#scope.logged()?.meta.requestId ?? '')
+  }
+
+  /** What runs invocations; undefined while the code loads and when it could not be loaded. */
+  get executor(): Executor | undefined {
+    return this.#state.kind === 'ready' ? this.#state.executor : undefined
+  }
+
+  /** Becomes the function's environment and tells the engine how that went. Never rejects. */
+  async load(): Promise<void> {
+    replaceEnvironment(this.#specialization.environment)
+    this.#output.capture()
+    const { concurrency, functionName, functionVersion, memoryMb, logGroup, logStream } = this.#specialization
+    const logError = patchConsole({
+      specialization: this.#specialization,
+      contract: this.#contract,
+      output: this.#output,
+      scope: this.#scope,
+    })
+    this.#watchFailures(logError)
+    // Only the code's own work keeps the process alive now: an await that nothing can settle is seen, not waited for.
+    this.#connection.hold(false)
+    try {
+      const handler = await this.#loadCode()
+      if (this.#state.kind !== 'loading') return
+      const facts = { functionName, functionVersion, memoryMb, logGroup, logStream }
+      const executor = new Executor({
+        connection: this.#connection,
+        scope: this.#scope,
+        output: this.#output,
+        contract: this.#contract,
+        concurrency,
+        calling: callingOf(handler, this.#contract, facts, this.#connection),
+        logError,
+      })
+      const initialized = this.#initialized(this.#state.startedAtMs, handler.streaming)
+      this.#state = { kind: 'ready', executor }
+      this.#connection.hold(true)
+      this.#connection.send(frame(FRAME.initialized, initialized))
+    } catch (error) {
+      logError(this.#contract === 'promises' ? 'Init Error' : 'Uncaught Exception', error)
+      this.#failInit(error)
+    }
+  }
+
+  /** The code cache of what has been loaded; empty when there is nothing to cache. */
+  packCodeCache(): Buffer {
+    return this.#commonJs?.pack() ?? Buffer.alloc(0)
+  }
+
+  async #loadCode(): ReturnType<typeof loadHandler> {
+    const { handler, codeCachePath, environment } = this.#specialization
+    const taskRoot = enterTaskRoot(this.#specialization.taskRoot)
+    readNodePath()
+    const hidden = environment['AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA'] ?? ''
+    if (!['1', 'true'].includes(hidden)) installAwsGlobal(this.#scope)
+    installSdk(this.#scope)
+    installSourceMaps(taskRoot, __filename)
+    if (codeCachePath !== undefined) this.#cache = new CodeCache(codeCachePath, taskRoot)
+    this.#commonJs = new CommonJsLoader(taskRoot, this.#cache)
+    this.#commonJs.install()
+    return loadHandler({ taskRoot, handler, contract: this.#contract, commonJs: this.#commonJs })
+  }
+
+  #watchFailures(logError: ErrorLogger): void {
+    process.on('beforeExit', () => {
+      if (this.#state.kind !== 'loading') return
+      this.#output.write('Warning: Detected unsettled top-level await\n', 2)
+      this.#exit(UNSETTLED_AWAIT_EXIT)
+    })
+    if (this.#contract === 'promises') {
+      // Node.js prints the error and exits with 1 by itself; the print must stand under its invocation's marker.
+      process.on('uncaughtExceptionMonitor', () => this.#output.mark())
+      return
+    }
+    process.on('uncaughtException', (error) => {
+      logError('Uncaught Exception', error)
+      this.#breakDown(error, UNCAUGHT_EXCEPTION_EXIT)
+    })
+    process.on('unhandledRejection', (reason, promise) => {
+      const error = new RuntimeError('UnhandledPromiseRejection', String(reason))
+      Object.assign(error, { reason, promise })
+      logError('Unhandled Promise Rejection', error)
+      this.#breakDown(error, UNHANDLED_REJECTION_EXIT)
+    })
+  }
+
+  #breakDown(error: unknown, code: number): void {
+    if (this.#state.kind === 'ready') this.#state.executor.failFatally(error, () => this.#exit(code))
+    else this.#failInit(error)
+  }
+
+  #failInit(error: unknown): void {
+    if (this.#state.kind !== 'loading') return
+    const initialized = this.#initialized(this.#state.startedAtMs, false)
+    const { errorType = '', errorMessage = '', trace = [] } = toErrorJson(error, this.#contract)
+    initialized.error = { errorType, errorMessage, trace }
+    this.#state = { kind: 'failed' }
+    this.#connection.hold(true)
+    this.#connection.send(frame(FRAME.initialized, initialized))
+  }
+
+  #initialized(startedAtMs: number, streaming: boolean): Initialized {
+    return {
+      durationMs: monotonicMs() - startedAtMs,
+      logBytes: this.#output.writtenBytes,
+      codeCache: this.#cache?.outcome ?? 'none',
+      streaming,
+    }
+  }
+}
+
+/** Nothing of what this process was started with may show. */
+function replaceEnvironment(environment: Readonly<Record<string, string>>): void {
+  for (const name of Object.keys(process.env)) delete process.env[name]
+  Object.assign(process.env, environment)
+}
+
+/** Makes the task root the working directory; its real path is what modules will be named by. */
+function enterTaskRoot(taskRoot: string): string {
+  try {
+    process.chdir(taskRoot)
+    return fs.realpathSync(taskRoot)
+  } catch (error) {
+    throw new RuntimeError('InvalidWorkingDir', String(error))
+  }
+}
+
+/** The SDK that packages are bound to. One that asks for it has its asynchronous calls told apart from then on. */
+function installSdk(scope: CallScope): void {
+  const context = contextOf(() => scope.current()?.context as sdk.Context | undefined) // made by context.ts
+  const installed = { ...sdk, context }
+  Object.defineProperty(globalThis, SDK_SYMBOL, {
+    configurable: true,
+    get() {
+      scope.trackAsync()
+      return installed
+    },
+  })
+}
