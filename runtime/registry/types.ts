@@ -34,6 +34,8 @@ export interface ExecutionSettings {
   /** Cap on environments; null: bounded by the machine only. */
   maxEnvironments: number | null
   network: NetworkAccess
+  /** Labels a node must carry; absent or empty: any node will do. */
+  labels?: Readonly<Record<string, string>>
 }
 
 /**

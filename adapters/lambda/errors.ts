@@ -1,0 +1,75 @@
+import { EngineError, type ErrorCode } from '../../runtime/errors.ts'
+
+/** An error as Lambda puts it on the wire. */
+export interface AwsError {
+  readonly status: number
+  /** For `x-amzn-ErrorType`: without it SDKs see an unknown error. */
+  readonly name: string
+  readonly body: Readonly<Record<string, string>>
+  /** For `Retry-After`; absent where trying again changes nothing. */
+  readonly retryAfterSeconds?: number
+}
+
+/** How a code looks on the wire; Lambda spells the message's member in two ways. */
+interface Shape {
+  readonly status: number
+  readonly name: string
+  readonly member: 'message' | 'Message'
+  readonly type: 'User' | 'Service' | undefined
+}
+
+const shape = (
+  status: number,
+  name: string,
+  member: Shape['member'] = 'message',
+  type: Shape['type'] = 'User',
+): Shape => ({ status, name, member, type })
+
+const INVALID = shape(400, 'InvalidParameterValueException')
+const SERVICE = shape(500, 'ServiceException', 'Message', 'Service')
+
+const SHAPES: Record<ErrorCode, Shape> = {
+  'not-found': shape(404, 'ResourceNotFoundException', 'Message'),
+  'already-exists': shape(409, 'ResourceConflictException'),
+  invalid: INVALID,
+  'not-json': shape(400, 'InvalidRequestContentException'),
+  'too-large': shape(413, 'RequestTooLargeException'),
+  infeasible: INVALID,
+  throttled: shape(429, 'TooManyRequestsException'),
+  conflict: shape(409, 'ResourceConflictException'),
+  'precondition-failed': shape(412, 'PreconditionFailedException'),
+  forbidden: shape(403, 'AccessDeniedException', 'Message', undefined),
+  timeout: SERVICE,
+  crashed: SERVICE,
+  unsupported: INVALID,
+  unavailable: SERVICE,
+  internal: SERVICE,
+}
+
+/** Details that change how a code looks. */
+const DETAILS: Readonly<Record<string, Shape>> = {
+  'invalid/constraint': shape(400, 'ValidationException', 'message', undefined),
+  'invalid/serialization': shape(400, 'SerializationException', 'Message', undefined),
+  'invalid/unreserved': shape(400, 'InvalidParameterValueException', 'message', undefined),
+  'not-found/operation': shape(404, 'UnknownOperationException', 'message', undefined),
+  'too-large/body': shape(413, 'RequestEntityTooLargeException', 'message', undefined),
+  'too-large/policy': shape(400, 'PolicyLengthExceededException'),
+}
+
+const THROTTLE_REASONS: Readonly<Record<string, string>> = {
+  'reserved-concurrency': 'ReservedFunctionConcurrentInvocationLimitExceeded',
+  changes: 'CallerRateLimitExceeded',
+}
+
+/** The one place where the engine's errors get Lambda's names, statuses and bodies. */
+export function awsError(error: EngineError): AwsError {
+  const { status, name, member, type } = DETAILS[`${error.code}/${error.detail ?? ''}`] ?? SHAPES[error.code]
+  const typed = { __type: name, ...(type === undefined ? {} : { Type: type }) }
+  if (error.code !== 'throttled') return { status, name, body: { ...typed, [member]: error.message } }
+  const Reason = THROTTLE_REASONS[error.detail ?? ''] ?? 'ConcurrentInvocationLimitExceeded'
+  return { status, name, body: { ...typed, Reason, message: 'Rate Exceeded.' }, retryAfterSeconds: 1 }
+}
+
+/** What callers are told of a failure that is ours; the cause goes to the log. */
+export const internalError = (cause: unknown): EngineError =>
+  new EngineError('internal', 'An error occurred and the request cannot be processed.', { cause })

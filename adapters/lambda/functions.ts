@@ -1,0 +1,122 @@
+import { EngineError } from '../../runtime/errors.ts'
+import { LATEST } from '../../runtime/registry/function-record.ts'
+import type { FunctionRecord, VersionRecord } from '../../runtime/registry/function-record.ts'
+import { readZip } from './code.ts'
+import { readConfiguration } from './configuration.ts'
+import { Constraints } from './constraints.ts'
+import { empty, fieldsFor, labelFor, scopeFor, versionFor, type Routes } from './context.ts'
+import { CODE_BODY_BYTES, readFields } from './fields.ts'
+import { parseNewFunctionName } from './labels.ts'
+import { pageOf, versionKey } from './paging.ts'
+import { configurationRow, functionConfiguration } from './wire.ts'
+
+/** CreateFunction, GetFunction, GetFunctionConfiguration, UpdateFunctionConfiguration, DeleteFunction, ListFunctions. */
+export const functionRoutes: Routes = (app, parts) => {
+  const { registry, packages, config, links } = parts
+
+  app.post('/2015-03-31/functions', async (context) => {
+    const scope = scopeFor(context)
+    const body = await readFields(context.req.raw, CODE_BODY_BYTES, 'CreateFunction')
+    const constraints = new Constraints()
+    constraints.required(body.text('FunctionName'), 'functionName')
+    constraints.required(body.fields('Code'), 'code')
+    constraints.check()
+    const functionName = parseNewFunctionName(body.text('FunctionName') ?? '', scope)
+    const settings = readConfiguration(body, undefined, { scope, functionName, limits: config.limits })
+    if (settings.runtime === '' || settings.handler === '') throw mandatory()
+    if (registry.find(scope, functionName) !== undefined)
+      throw new EngineError('already-exists', `Function already exist: ${functionName}`)
+    const codePackage = await readZip(body.fields('Code'), packages, config.limits)
+    const version = await registry.create(scope, functionName, {
+      settings,
+      codePackage,
+      tags: body.textMap('Tags') ?? {},
+      publish: body.flag('Publish') ?? false,
+    })
+    return context.json(functionConfiguration(registry.get(scope, functionName), version, ''), 201)
+  })
+
+  app.get('/2015-03-31/functions', (context) => {
+    const scope = scopeFor(context)
+    const constraints = new Constraints()
+    constraints.oneOf(context.req.query('FunctionVersion'), 'functionVersion', ['ALL'])
+    constraints.check()
+    const all = context.req.query('FunctionVersion') === 'ALL'
+    const rows = registry.list(scope).flatMap((record) => rowsOf(record, all))
+    const page = pageOf(rows, (row) => row.key, {
+      marker: context.req.query('Marker'),
+      maxItems: context.req.query('MaxItems'),
+    })
+    const Functions = page.items.map(({ record, version }) =>
+      configurationRow(record, version, all ? version.version : ''),
+    )
+    return context.json({ Functions, NextMarker: page.nextMarker })
+  })
+
+  app.get('/2015-03-31/functions/:function', (context) => {
+    const { scope, functionName, qualifier } = labelFor(context)
+    const record = registry.get(scope, functionName, qualifier)
+    const version = versionFor(record, qualifier)
+    const reserved = record.reservedConcurrency
+    return context.json({
+      Configuration: functionConfiguration(record, version, qualifier ?? ''),
+      Code: { RepositoryType: 'S3', Location: links.urlOf(version.codePackage) },
+      Tags: Object.keys(record.tags).length === 0 ? undefined : record.tags,
+      Concurrency: reserved === null ? undefined : { ReservedConcurrentExecutions: reserved },
+    })
+  })
+
+  app.get('/2015-03-31/functions/:function/configuration', (context) => {
+    const { scope, functionName, qualifier } = labelFor(context)
+    const record = registry.get(scope, functionName, qualifier)
+    return context.json(functionConfiguration(record, versionFor(record, qualifier), qualifier ?? ''))
+  })
+
+  app.put('/2015-03-31/functions/:function/configuration', async (context) => {
+    const { scope, functionName } = labelFor(context, 'plain')
+    const body = await fieldsFor(context, 'UpdateFunctionConfiguration')
+    const revisionId = body.text('RevisionId')
+    const version = await registry.update(scope, functionName, (record) => ({
+      settings: readConfiguration(body, latestSettings(record), {
+        scope,
+        functionName,
+        limits: config.limits,
+      }),
+      ...(revisionId === undefined ? {} : { revisionId }),
+    }))
+    return context.json(functionConfiguration(registry.get(scope, functionName), version, ''))
+  })
+
+  app.delete('/2015-03-31/functions/:function', async (context) => {
+    const { scope, functionName, qualifier } = labelFor(context)
+    if (qualifier === LATEST)
+      throw new EngineError('invalid', '$LATEST version cannot be deleted without deleting the function.')
+    if (qualifier !== undefined && !/^\d+$/.test(qualifier))
+      throw new EngineError('invalid', 'Deletion of aliases is not currently supported.')
+    await registry.remove(scope, functionName, qualifier)
+    return empty(context)
+  })
+}
+
+interface Row {
+  readonly key: string
+  readonly record: FunctionRecord
+  readonly version: VersionRecord
+}
+
+/** A function's rows in a list: `$LATEST` alone, or every version from there on. */
+function rowsOf(record: FunctionRecord, all: boolean): Row[] {
+  const rows = [...record.versions.values()]
+    .filter((version) => all || version.version === LATEST)
+    // the space sorts before any letter of a name, so versions stay with their function
+    .map((version) => ({ key: `${record.functionName} ${versionKey(version.version)}`, record, version }))
+  return rows.sort((left, right) => (left.key < right.key ? -1 : 1))
+}
+
+const latestSettings = (record: FunctionRecord): VersionRecord['settings'] => versionFor(record).settings
+
+const mandatory = (): EngineError =>
+  new EngineError(
+    'invalid',
+    'Runtime and Handler are mandatory parameters for functions created with deployment packages.',
+  )

@@ -1,0 +1,39 @@
+import { EngineError } from '../errors.ts'
+import type { Edit, FunctionRecord } from './function-record.ts'
+import { putFunction } from './rows.ts'
+
+/** Concurrency that reservations must leave for functions without one. */
+const MIN_UNRESERVED = 100
+
+/**
+ * Sets or, with null, takes back a function's own share of the account's concurrency.
+ *
+ * Throws EngineError 'invalid' when too little would be left.
+ */
+export function setReservedConcurrency(
+  record: FunctionRecord,
+  concurrency: number | null,
+  account: { readonly concurrency: number; readonly reserved: number },
+): Edit<undefined> {
+  const others = account.reserved - (record.reservedConcurrency ?? 0)
+  const left = account.concurrency - others - (concurrency ?? 0)
+  // zero switches the function off and takes nothing from anybody
+  if (concurrency !== null && concurrency > 0 && left < MIN_UNRESERVED)
+    throw new EngineError(
+      'invalid',
+      "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution " +
+        `below its minimum value of [${MIN_UNRESERVED}].`,
+      { detail: 'unreserved' },
+    )
+  const after = { ...record, reservedConcurrency: concurrency }
+  return { changes: [putFunction(after)], record: after, events: [], result: undefined }
+}
+
+/** Whether a function may call itself in circles. */
+export function setRecursion(
+  record: FunctionRecord,
+  recursion: FunctionRecord['recursion'],
+): Edit<undefined> {
+  const after = { ...record, recursion }
+  return { changes: [putFunction(after)], record: after, events: [], result: undefined }
+}

@@ -1,0 +1,137 @@
+import type { Database } from 'better-sqlite3'
+import { EngineError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { readFunctionRows, type FunctionRow, type FunctionRows, type VersionRow } from '../store/functions.ts'
+import type { FunctionRecord, VersionRecord } from './function-record.ts'
+import type { CodePackages } from './packages.ts'
+import { aliasOf, eventSettingsOf, policyOf, settingsOf, stateOf, tagsOf, updateOf, urlOf } from './rows.ts'
+import type { CodePackage, NetworkAccess } from './types.ts'
+import { runnableOf } from './running.ts'
+
+/** Packages that are read at once when the engine starts. */
+const READERS = 8
+
+/**
+ * All functions as they were when the last change was committed. A version whose code package is gone or damaged is
+ * there, but failed, and says why; what was being prepared is to be prepared again.
+ */
+export async function loadFunctions(parts: {
+  reader: Database
+  packages: Pick<CodePackages, 'get'>
+  network: NetworkAccess
+  log: Log
+}): Promise<FunctionRecord[]> {
+  const rows = readFunctionRows(parts.reader)
+  const packages = await readPackages(rows.versions, parts.packages, parts.log)
+  const byFunction = groupRows(rows)
+  return rows.functions.map((row) => {
+    const own = byFunction.get(row.function_id) ?? emptyRows()
+    const bare = recordOf(row, own)
+    const versions = own.versions.map((version): [string, VersionRecord] => [
+      version.version,
+      versionOf(bare, version, packages.get(version.package_id), parts.network),
+    ])
+    return { ...bare, versions: new Map(versions) }
+  })
+}
+
+const recordOf = (row: FunctionRow, own: FunctionRows): FunctionRecord => ({
+  functionId: row.function_id,
+  scope: { account: row.account, region: row.region },
+  functionName: row.name,
+  createdAtMs: row.created_at_ms,
+  tags: tagsOf(row),
+  lastVersion: row.last_version,
+  lastGeneration: row.last_generation,
+  recursion: row.recursion === 'allow' ? 'allow' : 'terminate',
+  reservedConcurrency: row.reserved_concurrency,
+  limits: { functionId: row.function_id, reservedConcurrency: row.reserved_concurrency, inFlight: 0 },
+  versions: new Map(),
+  aliases: new Map(own.aliases.map((alias) => [alias.name, aliasOf(alias)])),
+  policies: new Map(own.policies.map((policy) => [policy.qualifier, policyOf(policy)])),
+  urls: new Map(own.urls.map((url) => [url.qualifier, urlOf(url)])),
+  eventSettings: new Map(
+    own.eventSettings.map((settings) => [settings.qualifier, eventSettingsOf(settings)]),
+  ),
+})
+
+function versionOf(
+  record: FunctionRecord,
+  row: VersionRow,
+  found: CodePackage | EngineError | undefined,
+  network: NetworkAccess,
+): VersionRecord {
+  const missing = found === undefined || found instanceof EngineError
+  const codePackage: CodePackage = missing
+    ? {
+        id: row.package_id,
+        sha256: row.package_sha256,
+        sizeBytes: row.package_size_bytes,
+        directory: '',
+        zipPath: '',
+      }
+    : found
+  const settings = settingsOf(row)
+  const state = missing ? ({ kind: 'failed', reason: reasonOf(found) } as const) : stateOf(row)
+  const update = updateOf(row)
+  const unfinished = !missing && (state.kind === 'pending' || update.kind === 'in-progress')
+  return {
+    version: row.version,
+    settings,
+    codePackage,
+    revisionId: row.revision_id,
+    modifiedAtMs: row.modified_at_ms,
+    state,
+    update: missing ? { kind: 'failed', reason: reasonOf(found) } : update,
+    fingerprint: row.fingerprint,
+    runnable: runnableOf(record, { version: row.version, settings, codePackage }, row.generation, {
+      network,
+    }),
+    serving: undefined,
+    preparing: unfinished ? row.generation : 0,
+  }
+}
+
+const reasonOf = (found: EngineError | undefined): string =>
+  found === undefined ? 'Its code package is missing.' : found.message
+
+async function readPackages(
+  versions: readonly VersionRow[],
+  packages: Pick<CodePackages, 'get'>,
+  log: Log,
+): Promise<Map<string, CodePackage | EngineError>> {
+  const wanted = new Set(versions.map((version) => version.package_id)).values()
+  const found = new Map<string, CodePackage | EngineError>()
+  const reader = async (): Promise<void> => {
+    for (const id of wanted) {
+      try {
+        found.set(id, await packages.get(id))
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error
+        found.set(id, error)
+        log.error('code package unreadable', { packageId: id, reason: error.message })
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: READERS }, reader)) // they share one iterator
+  return found
+}
+
+const emptyRows = (): FunctionRows => ({
+  functions: [],
+  versions: [],
+  aliases: [],
+  policies: [],
+  urls: [],
+  eventSettings: [],
+})
+
+function groupRows(rows: FunctionRows): Map<string, FunctionRows> {
+  const groups = new Map<string, FunctionRows>(rows.functions.map((row) => [row.function_id, emptyRows()]))
+  for (const row of rows.versions) groups.get(row.function_id)?.versions.push(row)
+  for (const row of rows.aliases) groups.get(row.function_id)?.aliases.push(row)
+  for (const row of rows.policies) groups.get(row.function_id)?.policies.push(row)
+  for (const row of rows.urls) groups.get(row.function_id)?.urls.push(row)
+  for (const row of rows.eventSettings) groups.get(row.function_id)?.eventSettings.push(row)
+  return groups
+}

@@ -1,0 +1,378 @@
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { EngineError, messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Resources } from '../resources.ts'
+import type { Rng } from '../rng.ts'
+import type { Scope } from '../store/journal.ts'
+import type { Store } from '../store/store.ts'
+import { createAlias, deleteAlias, updateAlias, type AliasUpdate, type NewAlias } from './aliases.ts'
+import { deleteEventSettings, putEventSettings, type EventSettingsChange } from './event-settings.ts'
+import { FunctionIndex } from './function-index.ts'
+import {
+  functionArn,
+  type AliasRecord,
+  type Edit,
+  type EventSettings,
+  type FunctionRecord,
+  type PolicyStatement,
+  type UrlRecord,
+  type VersionRecord,
+} from './function-record.ts'
+import { setRecursion, setReservedConcurrency } from './function-options.ts'
+import { loadFunctions } from './loading.ts'
+import type { CodePackages } from './packages.ts'
+import { addStatement, removeStatement, type NewStatement } from './policies.ts'
+import { Preparations, type Prepare } from './preparations.ts'
+import { functionNotFound, isUnsettled } from './resolver.ts'
+import { retag, type Making } from './running.ts'
+import { Serial } from './serial.ts'
+import type { NetworkAccess, RegistryEvent, Resolver, Target } from './types.ts'
+import { createUrl, deleteUrl, newUrlId, updateUrl, type NewUrl, type UrlUpdate } from './urls.ts'
+import {
+  createFunction,
+  publishVersion,
+  removeFunction,
+  removeVersion,
+  settleVersion,
+  updateLatest,
+  type NewFunction,
+  type Publication,
+  type Update,
+} from './versions.ts'
+
+/** What the registry is built of. */
+export interface RegistryParts {
+  readonly store: Pick<Store, 'commit' | 'reader'>
+  readonly packages: Pick<CodePackages, 'get'>
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Log
+  readonly config: Pick<Config, 'limits' | 'accountConcurrency'>
+  /** Network access of functions that do not ask for any. */
+  readonly network: NetworkAccess
+  readonly prepare: Prepare
+  /** Why no node could ever hold these resources; undefined when one could. */
+  feasible(resources: Resources, labels: Readonly<Record<string, string>>): string | undefined
+  /** Told at once, in order, after a change is durable and visible. */
+  onEvent(event: RegistryEvent): void
+}
+
+/** Sums over the functions of one account and region. */
+export interface AccountUsage {
+  readonly functions: number
+  readonly codeBytes: number
+  readonly concurrency: number
+  readonly reserved: number
+}
+
+/** Opens the registry over what the store holds, and goes on preparing what was not ready when the engine stopped. */
+export async function openRegistry(parts: RegistryParts): Promise<Registry> {
+  const { store, packages, network, log } = parts
+  const records = await loadFunctions({ reader: store.reader, packages, network, log })
+  return new Registry(parts, records)
+}
+
+/**
+ * Functions, versions, aliases and what hangs on them. Reads are answered from memory. A change is checked, committed,
+ * then made visible, one after another for each function: what can be read is on disk.
+ */
+export class Registry implements Resolver {
+  readonly #parts: RegistryParts
+  readonly #index = new FunctionIndex()
+  readonly #serial = new Serial()
+  readonly #preparations: Preparations
+  /** By function id: who waits until nothing of it is being prepared. */
+  readonly #settling = new Map<string, { promise: Promise<void>; settle: () => void }>()
+
+  constructor(parts: RegistryParts, records: Iterable<FunctionRecord>) {
+    this.#parts = parts
+    this.#preparations = new Preparations(parts.prepare)
+    for (const record of records) this.#show(record, undefined)
+  }
+
+  // Reading
+
+  resolve(scope: Scope, functionName: string, qualifier: string | undefined): Target {
+    const target = this.#index.resolve(scope, functionName, qualifier, this.#parts.rng)
+    if (target === undefined) throw functionNotFound(scope, functionName, qualifier)
+    return target
+  }
+
+  async ready(scope: Scope, functionName: string, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    const record = this.#index.get(scope, functionName)
+    const settling = record === undefined ? undefined : this.#settling.get(record.functionId)
+    if (settling === undefined) return
+    if (signal === undefined) return await settling.promise
+    const waiting = new AbortController()
+    const aborted = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: waiting.signal })
+    })
+    try {
+      await Promise.race([settling.promise, aborted])
+    } finally {
+      waiting.abort()
+    }
+  }
+
+  find(scope: Scope, functionName: string): FunctionRecord | undefined {
+    return this.#index.get(scope, functionName)
+  }
+
+  /** Throws EngineError 'not-found'. */
+  get(scope: Scope, functionName: string, qualifier?: string): FunctionRecord {
+    const record = this.#index.get(scope, functionName)
+    if (record !== undefined) return record
+    throw new EngineError('not-found', `Function not found: ${functionArn(scope, functionName, qualifier)}`)
+  }
+
+  /** By name. */
+  list(scope: Scope): FunctionRecord[] {
+    return this.#index.list(scope)
+  }
+
+  /** Every function of every account and region. */
+  all(): Iterable<FunctionRecord> {
+    return this.#index.all()
+  }
+
+  /** The function behind a public URL; undefined when no URL has this id. */
+  byUrl(urlId: string): { record: FunctionRecord; url: UrlRecord } | undefined {
+    return this.#index.byUrl(urlId)
+  }
+
+  /** How events for a target are handled; undefined when nobody said, so that defaults hold. */
+  eventSettings(target: Target): EventSettings | undefined {
+    const { scope, functionName } = target.version
+    return this.#index.get(scope, functionName)?.eventSettings.get(target.qualifier)
+  }
+
+  usage(scope: Scope): AccountUsage {
+    let codeBytes = 0
+    let reserved = 0
+    const records = this.#index.list(scope)
+    for (const record of records) {
+      reserved += record.reservedConcurrency ?? 0
+      for (const version of record.versions.values()) codeBytes += version.codePackage.sizeBytes
+    }
+    return {
+      functions: records.length,
+      codeBytes,
+      concurrency: this.#parts.config.accountConcurrency,
+      reserved,
+    }
+  }
+
+  /** Ids of all code packages in use. */
+  packageIds(): Set<string> {
+    const ids = new Set<string>()
+    for (const record of this.#index.all())
+      for (const version of record.versions.values()) ids.add(version.codePackage.id)
+    return ids
+  }
+
+  // Functions and versions
+
+  /** Rejects 'already-exists', 'invalid', 'infeasible', 'unsupported'. */
+  create(scope: Scope, functionName: string, input: NewFunction): Promise<VersionRecord> {
+    return this.#serially(scope, functionName, async () => {
+      if (this.#index.get(scope, functionName) !== undefined)
+        throw new EngineError('already-exists', `Function already exist: ${functionName}`)
+      return await this.#apply(undefined, createFunction(scope, functionName, input, this.#making()))
+    })
+  }
+
+  /** Rejects 'not-found', 'conflict', 'precondition-failed', 'invalid', 'infeasible'. */
+  update(
+    scope: Scope,
+    functionName: string,
+    change: Update | ((record: FunctionRecord) => Update),
+  ): Promise<VersionRecord> {
+    return this.#change(scope, functionName, (record, making) =>
+      updateLatest(record, typeof change === 'function' ? change(record) : change, making),
+    )
+  }
+
+  /** Rejects 'not-found', 'conflict', 'precondition-failed', 'invalid'. */
+  publish(scope: Scope, functionName: string, publication: Publication): Promise<VersionRecord> {
+    return this.#change(scope, functionName, (record, making) => publishVersion(record, publication, making))
+  }
+
+  /** Removes one published version, or the whole function. Rejects 'not-found', 'conflict'. */
+  async remove(scope: Scope, functionName: string, version?: string): Promise<void> {
+    await this.#change(scope, functionName, (record) =>
+      version === undefined ? removeFunction(record) : removeVersion(record, version),
+    )
+  }
+
+  /** Replaces the tags by what `change` makes of them. Rejects 'not-found', 'invalid', 'infeasible', 'unsupported'. */
+  async tag(
+    scope: Scope,
+    functionName: string,
+    change: (tags: Readonly<Record<string, string>>) => Record<string, string>,
+  ): Promise<void> {
+    await this.#change(scope, functionName, (record, making) => retag(record, change(record.tags), making))
+  }
+
+  /** Null takes the reservation back. Rejects 'not-found', 'invalid' when too little is left for everyone else. */
+  reserve(scope: Scope, functionName: string, concurrency: number | null): Promise<undefined> {
+    // one at a time for the whole account, since what is left depends on all its functions
+    return this.#serial.run(`${scope.account}/${scope.region}`, () =>
+      this.#change(scope, functionName, (record) =>
+        setReservedConcurrency(record, concurrency, this.usage(scope)),
+      ),
+    )
+  }
+
+  async allowRecursion(scope: Scope, functionName: string, recursion: 'terminate' | 'allow'): Promise<void> {
+    await this.#change(scope, functionName, (record) => setRecursion(record, recursion))
+  }
+
+  // What hangs on functions
+
+  createAlias(scope: Scope, functionName: string, input: NewAlias): Promise<AliasRecord> {
+    return this.#change(scope, functionName, (record, making) => createAlias(record, input, making))
+  }
+
+  updateAlias(scope: Scope, functionName: string, name: string, update: AliasUpdate): Promise<AliasRecord> {
+    return this.#change(scope, functionName, (record, making) => updateAlias(record, name, update, making))
+  }
+
+  async deleteAlias(scope: Scope, functionName: string, name: string): Promise<void> {
+    await this.#change(scope, functionName, (record) => deleteAlias(record, name))
+  }
+
+  addStatement(scope: Scope, functionName: string, input: NewStatement): Promise<PolicyStatement> {
+    return this.#change(scope, functionName, (record, making) => addStatement(record, input, making))
+  }
+
+  async removeStatement(
+    scope: Scope,
+    functionName: string,
+    statement: { qualifier: string; sid: string; revisionId: string | undefined },
+  ): Promise<void> {
+    const { qualifier, sid, revisionId } = statement
+    await this.#change(scope, functionName, (record, making) =>
+      removeStatement(record, qualifier, sid, revisionId, making),
+    )
+  }
+
+  createUrl(scope: Scope, functionName: string, input: NewUrl): Promise<UrlRecord> {
+    return this.#change(scope, functionName, (record, making) =>
+      createUrl(record, input, newUrlId(this.#parts.rng), making),
+    )
+  }
+
+  updateUrl(scope: Scope, functionName: string, qualifier: string, update: UrlUpdate): Promise<UrlRecord> {
+    return this.#change(scope, functionName, (record, making) => updateUrl(record, qualifier, update, making))
+  }
+
+  async deleteUrl(scope: Scope, functionName: string, qualifier: string): Promise<void> {
+    await this.#change(scope, functionName, (record) => deleteUrl(record, qualifier))
+  }
+
+  putEventSettings(
+    scope: Scope,
+    functionName: string,
+    qualifier: string,
+    change: EventSettingsChange,
+    mode: 'replace' | 'merge',
+  ): Promise<EventSettings> {
+    return this.#change(scope, functionName, (record, making) =>
+      putEventSettings(record, qualifier, change, mode, making),
+    )
+  }
+
+  async deleteEventSettings(scope: Scope, functionName: string, qualifier: string): Promise<void> {
+    await this.#change(scope, functionName, (record) => deleteEventSettings(record, qualifier))
+  }
+
+  /** Stops preparing and waits for changes that are under way. */
+  async close(): Promise<void> {
+    await this.#preparations.close()
+    await this.#serial.drained()
+    for (const settling of this.#settling.values()) settling.settle()
+  }
+
+  // Changing
+
+  #serially<Result>(scope: Scope, functionName: string, work: () => Promise<Result>): Promise<Result> {
+    return this.#serial.run(`${scope.account}/${scope.region}/${functionName}`, work)
+  }
+
+  #change<Result>(
+    scope: Scope,
+    functionName: string,
+    edit: (record: FunctionRecord, making: Making) => Edit<Result>,
+  ): Promise<Result> {
+    return this.#serially(scope, functionName, async () => {
+      const record = this.get(scope, functionName)
+      return await this.#apply(record, edit(record, this.#making()))
+    })
+  }
+
+  async #apply<Result>(before: FunctionRecord | undefined, edit: Edit<Result>): Promise<Result> {
+    if (edit.changes.length > 0) await this.#parts.store.commit(edit.changes)
+    const { record } = edit
+    if (record !== undefined) this.#show(record, before)
+    else if (before !== undefined) {
+      this.#index.remove(before)
+      this.#settle(before.functionId)
+    }
+    for (const event of edit.events) this.#parts.onEvent(event)
+    return edit.result
+  }
+
+  #show(record: FunctionRecord, before: FunctionRecord | undefined): void {
+    if (record === before) return
+    record.limits.reservedConcurrency = record.reservedConcurrency
+    this.#index.put(record)
+    if (!isUnsettled(record)) return this.#settle(record.functionId)
+    if (!this.#settling.has(record.functionId)) {
+      let settle = (): void => undefined
+      const promise = new Promise<void>((resolve) => (settle = resolve))
+      this.#settling.set(record.functionId, { promise, settle })
+    }
+    for (const version of record.versions.values()) {
+      const { preparing } = version
+      if (preparing === 0 || preparing === before?.versions.get(version.version)?.preparing) continue
+      this.#preparations.start({
+        version: version.runnable,
+        done: (failure) => this.#prepared(record, version.version, preparing, failure),
+      })
+    }
+  }
+
+  async #prepared(
+    { scope, functionName, functionId }: FunctionRecord,
+    version: string,
+    preparing: number,
+    failure: string | undefined,
+  ): Promise<void> {
+    if (failure !== undefined)
+      this.#parts.log.warn('preparation failed', { functionName, version, reason: failure })
+    try {
+      await this.#serially(scope, functionName, async () => {
+        const record = this.#index.get(scope, functionName)
+        if (record === undefined || record.functionId !== functionId) return
+        const edit = settleVersion(record, version, preparing, failure, this.#making())
+        if (edit !== undefined) await this.#apply(record, edit)
+      })
+    } catch (error) {
+      // the store refused: the version stays as it is until the next start prepares it again
+      this.#parts.log.error('state not written', { functionName, version, reason: messageOf(error) })
+    }
+  }
+
+  #settle(functionId: string): void {
+    this.#settling.get(functionId)?.settle()
+    this.#settling.delete(functionId)
+  }
+
+  #making(): Making {
+    const { clock, rng, config, network, feasible } = this.#parts
+    const nowMs = clock.nowMs()
+    return { nowMs, newId: () => rng.uuid(nowMs), limits: config.limits, network, feasible }
+  }
+}

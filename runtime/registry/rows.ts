@@ -1,0 +1,182 @@
+import type {
+  AliasRow,
+  EventSettingsRow,
+  FunctionRow,
+  PolicyRow,
+  UrlRow,
+  VersionRow,
+  functionStatements,
+} from '../store/functions.ts'
+import type { Change, SqlValue } from '../store/store.ts'
+import type {
+  AliasRecord,
+  EventSettings,
+  FunctionRecord,
+  FunctionSettings,
+  PolicyRecord,
+  UpdateState,
+  UrlRecord,
+  VersionRecord,
+  VersionState,
+} from './function-record.ts'
+
+/** Between the registry's records and their rows. JSON columns hold our own records, written by this file alone. */
+
+const change = (statement: keyof typeof functionStatements, ...parameters: SqlValue[]): Change => [
+  statement,
+  ...parameters,
+]
+
+/** Writes what belongs to the function as a whole. */
+export const putFunction = (record: FunctionRecord): Change =>
+  change(
+    'putFunction',
+    record.functionId,
+    record.scope.account,
+    record.scope.region,
+    record.functionName,
+    JSON.stringify(record.tags),
+    record.reservedConcurrency,
+    record.lastVersion,
+    record.lastGeneration,
+    record.recursion,
+    record.createdAtMs,
+  )
+
+/** Removes a function and all that belongs to it. */
+export const deleteFunction = (functionId: string): Change[] => [
+  change('deleteFunction', functionId),
+  change('deleteVersions', functionId),
+  change('deleteAliases', functionId),
+  change('deletePolicies', functionId),
+  change('deleteUrls', functionId),
+  change('deleteAllEventSettings', functionId),
+]
+
+export const putVersion = (functionId: string, record: VersionRecord): Change =>
+  change(
+    'putVersion',
+    functionId,
+    record.version,
+    generationOf(record),
+    record.revisionId,
+    record.modifiedAtMs,
+    record.codePackage.id,
+    record.codePackage.sha256,
+    record.codePackage.sizeBytes,
+    JSON.stringify(record.settings),
+    record.fingerprint,
+    record.state.kind,
+    record.state.kind === 'failed' ? record.state.reason : null,
+    record.update.kind,
+    record.update.kind === 'failed' ? record.update.reason : null,
+  )
+
+export const deleteVersion = (functionId: string, version: string): Change =>
+  change('deleteVersion', functionId, version)
+
+export const putAlias = (functionId: string, alias: AliasRecord): Change =>
+  change(
+    'putAlias',
+    functionId,
+    alias.name,
+    alias.version,
+    alias.description,
+    JSON.stringify(alias.weights),
+    alias.revisionId,
+  )
+
+export const deleteAlias = (functionId: string, name: string): Change =>
+  change('deleteAlias', functionId, name)
+
+export const putPolicy = (functionId: string, qualifier: string, policy: PolicyRecord): Change =>
+  change('putPolicy', functionId, qualifier, policy.revisionId, JSON.stringify(policy.statements))
+
+export const deletePolicy = (functionId: string, qualifier: string): Change =>
+  change('deletePolicy', functionId, qualifier)
+
+export const putUrl = (functionId: string, url: UrlRecord): Change =>
+  change(
+    'putUrl',
+    url.urlId,
+    functionId,
+    url.qualifier,
+    url.auth,
+    url.invokeMode,
+    url.cors === null ? null : JSON.stringify(url.cors),
+    url.createdAtMs,
+    url.modifiedAtMs,
+  )
+
+export const deleteUrl = (urlId: string): Change => change('deleteUrl', urlId)
+
+export const putEventSettings = (functionId: string, qualifier: string, settings: EventSettings): Change =>
+  change(
+    'putEventSettings',
+    functionId,
+    qualifier,
+    settings.maxRetries,
+    settings.maxAgeMs,
+    settings.onSuccess,
+    settings.onFailure,
+    settings.modifiedAtMs,
+  )
+
+export const deleteEventSettings = (functionId: string, qualifier: string): Change =>
+  change('deleteEventSettings', functionId, qualifier)
+
+/** The generation at the end of a version's key. */
+export const generationOf = (record: VersionRecord): number =>
+  Number(record.runnable.key.slice(record.runnable.key.lastIndexOf(':') + 1))
+
+// Every cast below reads back what the writers above stored.
+
+export const tagsOf = (row: FunctionRow): Record<string, string> =>
+  JSON.parse(row.tags_json) as Record<string, string>
+
+export const settingsOf = (row: VersionRow): FunctionSettings => {
+  const stored = JSON.parse(row.settings_json) as FunctionSettings
+  // JSON drops members that are undefined
+  return { ...stored, variables: stored.variables, deadLetterTarget: stored.deadLetterTarget }
+}
+
+export const stateOf = (row: VersionRow): VersionState =>
+  row.state === 'failed'
+    ? { kind: 'failed', reason: row.state_reason ?? '' }
+    : { kind: row.state as 'pending' | 'active' }
+
+export const updateOf = (row: VersionRow): UpdateState =>
+  row.update_status === 'failed'
+    ? { kind: 'failed', reason: row.update_reason ?? '' }
+    : { kind: (row.update_status ?? 'none') as 'none' | 'in-progress' | 'successful' }
+
+export const aliasOf = (row: AliasRow): AliasRecord => ({
+  name: row.name,
+  version: row.version,
+  description: row.description,
+  weights: JSON.parse(row.weights_json) as Record<string, number>,
+  revisionId: row.revision_id,
+})
+
+export const policyOf = (row: PolicyRow): PolicyRecord => ({
+  revisionId: row.revision_id,
+  statements: JSON.parse(row.statements_json) as PolicyRecord['statements'],
+})
+
+export const urlOf = (row: UrlRow): UrlRecord => ({
+  urlId: row.url_id,
+  qualifier: row.qualifier,
+  auth: row.auth as UrlRecord['auth'],
+  invokeMode: row.invoke_mode as UrlRecord['invokeMode'],
+  cors: row.cors_json === null ? null : (JSON.parse(row.cors_json) as UrlRecord['cors']),
+  createdAtMs: row.created_at_ms,
+  modifiedAtMs: row.modified_at_ms,
+})
+
+export const eventSettingsOf = (row: EventSettingsRow): EventSettings => ({
+  maxRetries: row.max_retries,
+  maxAgeMs: row.max_age_ms,
+  onSuccess: row.on_success,
+  onFailure: row.on_failure,
+  modifiedAtMs: row.modified_at_ms,
+})

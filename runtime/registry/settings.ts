@@ -1,0 +1,148 @@
+import { EngineError } from '../errors.ts'
+import { milli, type Resources } from '../resources.ts'
+import type { FunctionSettings } from './function-record.ts'
+import type { ExecutionSettings, NetworkAccess } from './types.ts'
+
+/** What a function's tags ask for; a member that no tag gave is absent. */
+export interface TagSettings {
+  readonly resources: Resources
+  readonly memoryMb?: number | 'none'
+  readonly timeoutMs?: number | 'none'
+  readonly concurrency?: number
+  readonly maxEnvironments?: number
+  readonly network?: NetworkAccess
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** How a version runs once its function's tags are applied. */
+export interface RunSettings {
+  readonly timeoutMs: number | null
+  readonly memoryMb: number
+  readonly memoryLimitMb: number | null
+  readonly execution: ExecutionSettings
+}
+
+const PREFIX = 'lambent:'
+const MAX_CONCURRENCY = 1000
+const MAX_ENVIRONMENTS = 100_000
+
+/**
+ * Reads the tags that begin with `lambent:`; all others are the user's own.
+ *
+ * Throws EngineError 'invalid' with the accepted form, and for names that mean nothing, since a misspelled wish
+ * would otherwise be ignored in silence. 'unsupported' for what is not built yet.
+ */
+export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
+  const resources: Record<string, number> = {}
+  const labels: Record<string, string> = {}
+  const found: { -readonly [Name in keyof TagSettings]?: TagSettings[Name] } = {}
+  for (const [tag, value] of Object.entries(tags)) {
+    if (!tag.startsWith(PREFIX)) continue
+    const name = tag.slice(PREFIX.length)
+    if (name === 'cpu') resources.cpu = amount(tag, value)
+    else if (name === 'gpu') Object.assign(resources, gpus(tag, value))
+    else if (name === 'gpu-memory-mb') resources.gpuMemoryMb = milli(whole(tag, value, 1, 1e9))
+    else if (name === 'memory-mb')
+      found.memoryMb = value === 'none' ? 'none' : whole(tag, value, 1, 1e9, ' or none')
+    else if (name === 'timeout') found.timeoutMs = duration(tag, value)
+    else if (name === 'concurrency') found.concurrency = whole(tag, value, 1, MAX_CONCURRENCY)
+    else if (name === 'max-environments') found.maxEnvironments = whole(tag, value, 1, MAX_ENVIRONMENTS)
+    else if (name === 'network') found.network = network(tag, value)
+    else if (name.startsWith('resource/')) resources[custom(tag, name.slice(9))] = amount(tag, value)
+    else if (name.startsWith('label/')) labels[custom(tag, name.slice(6))] = value
+    else if (name === 'placement-group')
+      throw new EngineError(
+        'unsupported',
+        `Tag ${tag} cannot be honoured: placement groups are not built yet.`,
+      )
+    else throw bad(tag, value, `no tag of that name; known are ${KNOWN}`)
+  }
+  return { ...found, resources, labels }
+}
+
+const KNOWN =
+  'lambent:cpu, gpu, gpu-memory-mb, memory-mb, timeout, concurrency, max-environments, network, ' +
+  'placement-group, resource/<name> and label/<key>'
+
+/**
+ * Applies what tags ask for to a version's own configuration. A function leases its memory and no CPU unless asked;
+ * with `memory-mb=none` nothing is enforced and MemorySize is what it leases, as an estimate.
+ */
+export function runSettings(
+  settings: FunctionSettings,
+  tags: TagSettings,
+  network: NetworkAccess,
+): RunSettings {
+  const memoryMb = typeof tags.memoryMb === 'number' ? tags.memoryMb : settings.memoryMb
+  return {
+    timeoutMs: tags.timeoutMs === 'none' ? null : (tags.timeoutMs ?? settings.timeoutMs),
+    memoryMb,
+    memoryLimitMb: tags.memoryMb === 'none' ? null : memoryMb,
+    execution: {
+      resources: { ...tags.resources, memoryMb: milli(memoryMb) },
+      concurrency: tags.concurrency ?? 1,
+      maxEnvironments: tags.maxEnvironments ?? null,
+      network: tags.network ?? network,
+      labels: tags.labels,
+    },
+  }
+}
+
+function bad(tag: string, value: string, expected: string): EngineError {
+  return new EngineError('invalid', `Tag ${tag} is "${value}": ${expected}.`, { detail: 'tag' })
+}
+
+/** A positive amount in milli-units. */
+function amount(tag: string, value: string): number {
+  const parsed = /^\d+(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN
+  if (!(parsed >= 0 && parsed <= 1e6)) throw bad(tag, value, 'it takes an amount such as 2 or 0.5')
+  return milli(parsed)
+}
+
+function whole(tag: string, value: string, low: number, high: number, more = ''): number {
+  const parsed = /^\d+$/.test(value) ? Number(value) : Number.NaN
+  if (!(parsed >= low && parsed <= high))
+    throw bad(tag, value, `it takes a whole number from ${low} to ${high}${more}`)
+  return parsed
+}
+
+/** `2`, `0.25` or `h100:2`; a model becomes a resource of its own beside `gpu`, so plain arithmetic places it. */
+function gpus(tag: string, value: string): Resources {
+  const match = /^(?:([a-z][a-z0-9-]*):)?(\d+(?:\.\d{1,3})?)$/.exec(value)
+  const count = match === null ? Number.NaN : Number(match[2])
+  if (!(count > 0 && count <= 1024) || (count > 1 && !Number.isInteger(count)))
+    throw bad(
+      tag,
+      value,
+      'it takes a count such as 2, a share such as 0.25, or a model and a count such as h100:2',
+    )
+  const model = match?.[1]
+  return model === undefined ? { gpu: milli(count) } : { gpu: milli(count), [`gpu:${model}`]: milli(count) }
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+function duration(tag: string, value: string): number | 'none' {
+  if (value === 'none') return 'none'
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value)
+  const durationMs =
+    match === null ? Number.NaN : Math.round(Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? 0))
+  if (!(durationMs >= 1 && durationMs <= Number.MAX_SAFE_INTEGER))
+    throw bad(tag, value, 'it takes none, or a duration such as 500ms, 90s, 30m or 6h')
+  return durationMs
+}
+
+function network(tag: string, value: string): NetworkAccess {
+  if (value === 'full' || value === 'engine' || value === 'none') return value
+  throw bad(tag, value, 'it takes full, engine or none')
+}
+
+const RESERVED = new Set(['cpu', 'gpu', 'gpuMemoryMb', 'memoryMb'])
+
+function custom(tag: string, name: string): string {
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/.test(name))
+    throw bad(tag, name, 'a name after the slash takes 1 to 64 letters, digits, dots, dashes and underscores')
+  if (tag.startsWith(`${PREFIX}resource/`) && RESERVED.has(name))
+    throw bad(tag, name, `${name} has a tag of its own`)
+  return name
+}
