@@ -1,60 +1,35 @@
+import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import type { IsolationReport } from './environments/launcher.ts'
+import { Gateway } from './environments/gateway.ts'
+import { createLocalLauncher } from './environments/local-launcher.ts'
+import { createNodeRuntimes, type NodeRuntimes } from './environments/node-runtimes.ts'
+import { openSocketDirectory } from './environments/socket-directory.ts'
+import { Spares } from './environments/spares.ts'
+import { createStarter, type NodeBinary } from './environments/starter.ts'
+import { Feed, type EngineEvent } from './feed.ts'
+import { ConcurrencyGate } from './invoke/concurrency.ts'
+import { EventQueue } from './invoke/event-queue.ts'
+import { InvocationPath } from './invoke/invoker.ts'
 import type { Invoker } from './invoke/types.ts'
 import type { Log } from './log.ts'
-import type { CodePackages } from './registry/packages.ts'
-import type { Resources } from './resources.ts'
+import { createCompile } from './registry/package-compile.ts'
+import { createCodePackages, type KeptPackages } from './registry/packages.ts'
+import { openRegistry, type Registry } from './registry/registry.ts'
+import type { FunctionVersion } from './registry/types.ts'
 import type { Rng } from './rng.ts'
-import type { Journal, Scope } from './store/journal.ts'
-
-/** One execution environment as it is shown. */
-export interface EnvironmentView {
-  readonly id: string
-  readonly state: 'starting' | 'spare' | 'idle' | 'busy' | 'draining'
-  readonly functionName: string | undefined
-  readonly version: string | undefined
-  readonly scope: Scope | undefined
-  readonly pid: number | null
-  readonly node: string
-  readonly startedAtMs: number
-  readonly invocations: number
-  readonly inFlight: number
-  readonly memoryMb: number
-  readonly resources: Resources
-}
-
-/** One node as it is shown; amounts in plain units. */
-export interface NodeView {
-  readonly name: string
-  readonly state: 'alive' | 'draining'
-  readonly labels: Readonly<Record<string, string>>
-  readonly capacity: Readonly<Record<string, number>>
-  readonly available: Readonly<Record<string, number>>
-  readonly gpus: readonly { index: number; model: string; holders: readonly string[] }[]
-}
-
-/** Something that happened, for whoever watches. */
-export interface EngineEvent {
-  readonly id: number
-  readonly timeMs: number
-  /** Past tense: `function-created`, `environment-started`, `environment-stopped`, `run-finished`. */
-  readonly kind: string
-  readonly subject: Readonly<Record<string, string | number | boolean | null>>
-}
-
-export interface EngineHealth {
-  readonly status: 'ok' | 'degraded'
-  readonly reasons: readonly string[]
-  readonly version: string
-  readonly uptimeMs: number
-  readonly isolation: IsolationReport
-  readonly environments: number
-  readonly spares: number
-  readonly waiting: number
-  readonly inFlight: number
-  readonly queuedEvents: number
-}
+import { createLocalCluster } from './scheduler/local-cluster.ts'
+import { Scheduler } from './scheduler/scheduler.ts'
+import type { Journal, RunRecord } from './store/journal.ts'
+import { openStore } from './store/open.ts'
+import { packageVersion } from './version.ts'
+import {
+  viewEnvironment,
+  viewNodes,
+  type EngineHealth,
+  type EnvironmentView,
+  type NodeView,
+} from './views.ts'
 
 /** The running engine: what adapters are handed. */
 export interface Engine {
@@ -62,14 +37,263 @@ export interface Engine {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Log
-  readonly packages: CodePackages
+  readonly registry: Registry
+  readonly packages: KeptPackages
   readonly invoker: Invoker
   readonly journal: Journal
   health(): EngineHealth
   environments(): EnvironmentView[]
   nodes(): NodeView[]
-  /** Calls `listener` with every event after `afterId` that is still in the ring of the last 1,000, then with new ones. */
+  /** Calls `listener` with the kept events after `afterId` (undefined: none), then with every new one. */
   watch(afterId: number | undefined, listener: (event: EngineEvent) => void): Disposable
+  /** Where functions reach the engine's own APIs: known once a listener is bound. */
+  setApiUrl(url: string): void
+  /** Resolves when the spare environments that are wanted have booted. */
+  sparesReady(): Promise<void>
   /** Refuses new work, waits for running work up to `drainMs`, then kills what is left and closes everything. */
   stop(): Promise<void>
 }
+
+export interface EngineDependencies {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Log
+}
+
+const RETENTION_EVERY_MS = 60_000
+/** Lambda's limit on a version's loading; in the extended profile a longer Timeout stretches it. */
+const INIT_LIMIT_MS = 10_000
+const DRAIN_POLL_MS = 20
+
+/**
+ * Builds the engine over `config.dataDirectory` and starts it: what an earlier one accepted is taken up.
+ *
+ * Rejects with EngineError 'conflict' (another engine has the data directory), 'unsupported' (less isolation than
+ * required) and 'unavailable' (the store cannot be opened).
+ */
+export async function createEngine(config: Config, { clock, rng, log }: EngineDependencies): Promise<Engine> {
+  const startedAt = clock.monotonicMs()
+  const version = packageVersion()
+  const store = await openStore({ dataDirectory: config.dataDirectory, clock, log })
+  const { journal } = store
+  const feed = new Feed(clock)
+
+  const socketDirectory = openSocketDirectory(config.dataDirectory)
+  const gateway = new Gateway({ socketDirectory, clock, log })
+  await gateway.open()
+  const launcher = await createLocalLauncher({
+    dataDirectory: config.dataDirectory,
+    socketDirectory,
+    isolation: config.isolation,
+    requireIsolation: config.requireIsolation,
+    clock,
+    rng,
+    log,
+  })
+  const packages = await createCodePackages({
+    directory: join(config.dataDirectory, 'packages'),
+    clock,
+    rng,
+    log,
+  })
+  const runtimes = createNodeRuntimes({ clock, rng, log })
+  const binaries = new Binaries(runtimes)
+  const starter = createStarter({ gateway, packages, journal, clock, rng, log, bootEpoch: store.bootEpoch })
+  const spares = new Spares({ perVersion: config.spares, starter, launcher, clock })
+  const cluster = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
+  const gate = new ConcurrencyGate(config.accountConcurrency)
+
+  const scheduler: Scheduler = new Scheduler({
+    clock,
+    log,
+    cluster,
+    starter,
+    spares,
+    binaryFor: (runtime) => binaries.of(runtime),
+    maxEnvironments: config.maxEnvironments,
+    maxWaiting: config.maxWaiting,
+    maxWaitMs: config.maxWaitMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    initLimitMs: (one) => initLimit(one, config.limits),
+    onOrphans: (invocations) => path.reroute(invocations),
+    onEnvironment: (kind, environment, reason) =>
+      feed.emit(kind, {
+        environmentId: environment.id,
+        functionName: environment.version?.functionName ?? null,
+        reason,
+      }),
+    onCodeCache: (environment, bytes) => {
+      if (bytes.length === 0 || environment.version === undefined) return
+      const { codePackage } = environment.version
+      packages
+        .saveCodeCache(codePackage, environment.identity.nodeVersion, bytes)
+        .catch((error: unknown) => log.warn('code cache not saved', { error }))
+    },
+  })
+  const compile = createCompile({ packages, clock, log })
+  const registry = await openRegistry({
+    store,
+    packages,
+    clock,
+    rng,
+    log,
+    config,
+    network: launcher.isolation.effective === 'hardened' ? 'engine' : 'full',
+    prepare: async (one, signal) => {
+      const binary = await binaries.load(one.runtime)
+      if (binary === undefined) return
+      spares.want(binary)
+      await compile(
+        one.codePackage,
+        one.handler,
+        { nodePath: binary.nodePath, nodeVersion: binary.version },
+        signal,
+      )
+    },
+    feasible: (resources, labels) => cluster.infeasible({ resources, labels }),
+    onEvent: (event) => {
+      if (event.kind === 'version-retired') return scheduler.retire(event.key)
+      feed.emit('function-updated', {
+        functionName: event.version.functionName,
+        version: event.version.version,
+      })
+    },
+  })
+  const path: InvocationPath = new InvocationPath({
+    clock,
+    resolver: registry,
+    gate,
+    scheduler,
+    context: { clock, journal, gate, onRecord: (record) => feed.emit('run-finished', runSubject(record)) },
+    waitsForReady: config.limits === 'extended',
+  })
+  const events = new EventQueue({
+    store,
+    clock,
+    log,
+    start: (request, sink, event) => path.start(request, sink, event),
+  })
+  path.events = events
+  gate.onLeave((limits) => events.placeFreed(limits))
+  await binaries.loadAll(runtimesOf(registry))
+  spares.want(binaries.own)
+  events.resume()
+
+  const retention = clock.every(RETENTION_EVERY_MS, () => {
+    journal
+      .applyRetention(config.retention)
+      .catch((error: unknown) => log.warn('retention failed', { error }))
+  })
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    retention.cancel()
+    const patience = clock.sleep(config.drainMs)
+    await Promise.race([patience, Promise.all([events.drain(), quiet(clock, gate)])])
+    path.close()
+    await registry.close()
+    spares.close()
+    await scheduler.close()
+    await launcher.close()
+    gateway.close()
+    await packages.close()
+    await store.close()
+  }
+
+  return {
+    config,
+    clock,
+    rng,
+    log,
+    registry,
+    packages,
+    invoker: path,
+    journal,
+    health: () => ({
+      status: 'ok',
+      reasons: [],
+      version,
+      uptimeMs: Math.round(clock.monotonicMs() - startedAt),
+      isolation: launcher.isolation,
+      environments: scheduler.environments.length,
+      spares: spares.ready.length,
+      waiting: scheduler.reasons(),
+      inFlight: gate.inFlight,
+      queuedEvents: events.size,
+    }),
+    environments: () => [
+      ...scheduler.environments.map((environment) =>
+        viewEnvironment(environment, scheduler.leaseOf(environment)),
+      ),
+      ...spares.all.map((environment) => viewEnvironment(environment, undefined)),
+    ],
+    nodes: () => viewNodes(cluster),
+    watch: (afterId, listener) => feed.watch(afterId, listener),
+    setApiUrl: (url) => {
+      starter.engineUrl = url
+    },
+    sparesReady: () => spares.settled(),
+    stop: () => (stopping ??= stop()),
+  }
+}
+
+/** The Node.js binaries that were asked for, by runtime identifier; the engine's own until another one is there. */
+class Binaries {
+  readonly own: NodeBinary = { nodePath: process.execPath, version: process.version }
+  readonly #runtimes: NodeRuntimes
+  readonly #found = new Map<string, NodeBinary>()
+
+  constructor(runtimes: NodeRuntimes) {
+    this.#runtimes = runtimes
+  }
+
+  of(runtime: string): NodeBinary {
+    return this.#found.get(runtime) ?? this.own
+  }
+
+  /** Undefined for what is not Node.js. */
+  async load(runtime: string): Promise<NodeBinary | undefined> {
+    if (!runtime.startsWith('nodejs')) return undefined
+    const known = this.#found.get(runtime)
+    if (known !== undefined) return known
+    const { nodePath, version } = await this.#runtimes.resolve(runtime)
+    const binary = nodePath === this.own.nodePath ? this.own : { nodePath, version }
+    this.#found.set(runtime, binary)
+    return binary
+  }
+
+  async loadAll(names: ReadonlySet<string>): Promise<void> {
+    await Promise.all([...names].map((name) => this.load(name)))
+  }
+}
+
+function initLimit(version: FunctionVersion, limits: Config['limits']): number | null {
+  if (limits === 'strict') return INIT_LIMIT_MS
+  return version.timeoutMs === null ? null : Math.max(INIT_LIMIT_MS, version.timeoutMs)
+}
+
+/** The runtimes of every version there is. */
+function runtimesOf(registry: Registry): Set<string> {
+  const runtimes = new Set<string>()
+  for (const record of registry.all()) {
+    for (const one of record.versions.values()) runtimes.add(one.runnable.runtime)
+  }
+  return runtimes
+}
+
+/** Resolves when nothing is in flight. */
+async function quiet(clock: Clock, gate: ConcurrencyGate): Promise<void> {
+  while (gate.inFlight > 0) await clock.sleep(DRAIN_POLL_MS)
+}
+
+const runSubject = (record: RunRecord): EngineEvent['subject'] => ({
+  runId: record.runId,
+  functionName: record.functionName,
+  version: record.version,
+  account: record.scope.account,
+  region: record.scope.region,
+  trigger: record.trigger,
+  status: record.status,
+  durationMs: record.durationMs,
+  cold: record.initMs !== null,
+  errorType: record.errorType,
+})

@@ -254,7 +254,8 @@ export class Scheduler implements PoolHost {
   }
 
   #feedHungry(): void {
-    for (const pool of [...this.#hungry.keys()]) {
+    const hungry = new Set(this.#hungry.keys()) // growing may put one back
+    for (const pool of hungry) {
       this.#hungry.delete(pool)
       if (pool.waiting.size > 0) this.#grow(pool)
     }
@@ -332,7 +333,7 @@ export class Scheduler implements PoolHost {
   #reap(): void {
     const now = this.#options.clock.monotonicMs()
     for (const pool of this.#pools.values()) {
-      for (const environment of [...pool.idle]) {
+      for (const environment of pool.idle.slice()) {
         if (now - environment.idleSince > this.#options.idleTimeoutMs) {
           pool.forgetIdle(environment)
           environment.drain()

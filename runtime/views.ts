@@ -1,0 +1,92 @@
+import type { Environment, EnvironmentState } from './environments/environment.ts'
+import type { IsolationReport } from './environments/launcher.ts'
+import { MILLI, type Resources } from './resources.ts'
+import type { Cluster, Holding } from './scheduler/cluster.ts'
+import type { Scope } from './store/journal.ts'
+
+/** One execution environment as it is shown. */
+export interface EnvironmentView {
+  readonly id: string
+  readonly state: EnvironmentState
+  readonly functionName: string | undefined
+  readonly version: string | undefined
+  readonly scope: Scope | undefined
+  readonly pid: number | null
+  readonly node: string
+  readonly nodeVersion: string
+  readonly startedAtMs: number
+  readonly invocations: number
+  readonly inFlight: number
+  /** Peak resident memory it has reported. */
+  readonly memoryMb: number
+  /** Leased, in plain units. */
+  readonly resources: Readonly<Record<string, number>>
+}
+
+/** One node as it is shown; amounts in plain units. */
+export interface NodeView {
+  readonly name: string
+  readonly state: 'alive' | 'draining'
+  readonly labels: Readonly<Record<string, string>>
+  readonly capacity: Readonly<Record<string, number>>
+  readonly available: Readonly<Record<string, number>>
+  readonly gpus: readonly { index: number; free: number; holders: readonly string[] }[]
+}
+
+export interface EngineHealth {
+  readonly status: 'ok' | 'degraded'
+  readonly reasons: readonly string[]
+  readonly version: string
+  readonly uptimeMs: number
+  readonly isolation: IsolationReport
+  readonly environments: number
+  readonly spares: number
+  /** Invocations that wait for an environment, and why, by function. */
+  readonly waiting: readonly { functionName: string; waiting: number; reason: string }[]
+  readonly inFlight: number
+  readonly queuedEvents: number
+}
+
+/** Milli-units as the plain amounts people write. */
+export const plain = (resources: Resources): Record<string, number> =>
+  Object.fromEntries(Object.entries(resources).map(([name, amount]) => [name, amount / MILLI]))
+
+/** `resources` are what its lease holds; a spare holds nothing. */
+export const viewEnvironment = (
+  environment: Environment,
+  lease: { readonly node: string; readonly resources: Resources } | undefined,
+): EnvironmentView => ({
+  id: environment.id,
+  state: environment.state,
+  functionName: environment.version?.functionName,
+  version: environment.version?.version,
+  scope: environment.version?.scope,
+  pid: environment.process?.pid ?? null,
+  node: lease?.node ?? 'local',
+  nodeVersion: environment.identity.nodeVersion,
+  startedAtMs: environment.startedAtMs,
+  invocations: environment.invocations,
+  inFlight: environment.inFlight.length,
+  memoryMb: Math.ceil(environment.maxRssKb / 1024),
+  resources: plain(lease?.resources ?? {}),
+})
+
+/** The cluster's nodes with who holds which GPU. */
+export function viewNodes(cluster: Cluster): NodeView[] {
+  const holdings = cluster.holdings()
+  return cluster.nodes().map((node) => ({
+    name: node.name,
+    state: node.draining ? 'draining' : 'alive',
+    labels: node.labels,
+    capacity: plain(node.capacity),
+    available: plain(node.available),
+    gpus: node.freeGpus.map((free, index) => ({
+      index,
+      free: free / MILLI,
+      holders: holdersOf(holdings, node.name, index),
+    })),
+  }))
+}
+
+const holdersOf = (holdings: readonly Holding[], node: string, gpu: number): string[] =>
+  holdings.filter((one) => one.node === node && one.gpuIndices.includes(gpu)).map((one) => one.holder)
