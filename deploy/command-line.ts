@@ -125,10 +125,8 @@ function describeFunctions(program: Command, run: Run): void {
     .command('deploy')
     .description('deploy function folders or a project')
     .argument('[paths...]', 'function folders, folders of them, or lambent.config.ts', ['.'])
-    .action((_paths: string[], _options: unknown, command: Command) =>
-      run(command, async () => {
-        throw notBuiltYet('deploy')
-      }),
+    .action((paths: string[], _options: unknown, command: Command) =>
+      run(command, async (session) => (await import('./commands/deploy.ts')).deploy(session, paths)),
     )
   program
     .command('invoke')

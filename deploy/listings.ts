@@ -11,21 +11,21 @@ export interface Listing {
   row(item: Item, nowMs: number): string[]
 }
 
-const MAX_PAGES = 1000
-
 /** What `lambent ls` lists, by noun. */
 export const LISTS: Readonly<Record<string, Listing>> = {
   functions: {
     headings: ['NAME', 'RUNTIME', 'STATE', 'MEMORY', 'TIMEOUT', 'CHANGED', 'URL'],
-    read: readFunctions,
+    read: (api) => readRecords(api, 'functions'),
     row: (item, nowMs) => [
-      text(item.FunctionName),
-      text(item.Runtime),
-      text(item.State) || 'Active',
-      `${text(item.MemorySize)} MB`,
-      item.Timeout === undefined ? '' : `${text(item.Timeout)} s`,
-      age(Date.parse(text(item.LastModified)), nowMs),
-      text(item.urlByPath ?? item.url),
+      text(item.name),
+      text(item.runtime),
+      text(item.state),
+      `${text(item.memoryMb)} MB`,
+      typeof item.timeoutMs === 'number' ? `${item.timeoutMs / 1000} s` : 'none',
+      age(Number(item.modifiedAtMs), nowMs),
+      recordsIn(item, 'urls')
+        .map((url) => text(url.urlByPath))
+        .join(' '),
     ],
   },
   environments: {
@@ -66,7 +66,7 @@ export function runsListing(query: string): Listing {
     headings: ['ID', 'FUNCTION', 'VERSION', 'TRIGGER', 'STATUS', 'AGE', 'DURATION', 'ERROR'],
     read: (api) => readRecords(api, 'runs', query),
     row: (item, nowMs) => [
-      text(item.runId ?? item.id),
+      text(item.runId),
       text(item.functionName),
       text(item.version),
       text(item.trigger),
@@ -83,30 +83,6 @@ export function runsListing(query: string): Listing {
 
 async function readRecords(api: Api, noun: string, query = ''): Promise<Item[]> {
   return recordsIn(await api.json({ path: `/lambent/v1/${noun}${query === '' ? '' : `?${query}`}` }), noun)
-}
-
-/** All pages of Lambda's ListFunctions, each function with the path form of its URL where it has one. */
-async function readFunctions(api: Api): Promise<Item[]> {
-  const functions: Record<string, unknown>[] = []
-  let marker = ''
-  for (let page = 0; page < MAX_PAGES; page += 1) {
-    const query = marker === '' ? '' : `?Marker=${encodeURIComponent(marker)}`
-    const answer = await api.json({ path: `/2015-03-31/functions${query}` })
-    functions.push(...recordsIn(answer, 'Functions'))
-    marker = isRecord(answer) ? text(answer.NextMarker) : ''
-    if (marker === '') break
-  }
-  return await Promise.all(functions.map(async (item) => ({ ...item, ...(await readUrl(api, item)) })))
-}
-
-/** `http://ID.lambda-url.REGION.localhost:4701/` as a path, for resolvers that do not know `*.localhost`. */
-async function readUrl(api: Api, item: Item): Promise<{ url?: string; urlByPath?: string }> {
-  const path = `/2021-10-31/functions/${encodeURIComponent(text(item.FunctionName))}/urls`
-  const [config] = recordsIn(await api.json({ path }), 'FunctionUrlConfigs')
-  if (config === undefined) return {}
-  const url = text(config.FunctionUrl)
-  const [, id, port = ''] = /^https?:\/\/([^.]+)\.lambda-url\.[^:/]+(:\d+)?/.exec(url) ?? []
-  return id === undefined ? { url } : { url, urlByPath: `http://127.0.0.1${port}/lambda-url/${id}/` }
 }
 
 function amounts(available: unknown, capacity: unknown): string {

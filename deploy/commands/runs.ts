@@ -20,8 +20,7 @@ export async function listRuns(
 
 /** `lambent runs get ID`: everything that is kept about one run. */
 export async function getRun({ api, out }: Session, id: string): Promise<ExitCode> {
-  const answer = await api.json({ path: `/lambent/v1/runs/${encodeURIComponent(id)}` })
-  const run = isRecord(answer) && isRecord(answer.run) ? answer.run : answer
+  const run = await api.json({ path: `/lambent/v1/runs/${encodeURIComponent(id)}` })
   const rows = isRecord(run) ? Object.entries(run).map(([name, value]) => [name, text(value)]) : []
   await out.answer(run, () => table(['FIELD', 'VALUE'], rows))
   return EXIT.ok
