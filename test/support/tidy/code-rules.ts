@@ -18,13 +18,18 @@ export function plainTypescript(file: SourceFile): Finding[] {
     ),
     ...findAll(file, code, /(?<![.\w$])any\b(?!\s*[:(])/g, '`any`: use `unknown` and look'),
     ...findAll(file, code, /[\w$\])]!(?![=\w])/g, 'a non-null `!`: handle the missing case'),
-    ...findAll(file, code, /^\s*(?:private|public|protected)\s/gm, 'an access modifier: use `#`'),
+    ...findAll(
+      file,
+      code,
+      /^\s*(?:private|public|protected)\s(?!constructor\b)/gm,
+      'an access modifier: use `#`',
+    ),
   ]
 }
 
 /** Default exports are for what a tool loads by convention. */
 export function namedExports(file: SourceFile): Finding[] {
-  if (file.path.endsWith('.config.ts') || file.path.startsWith('functions/')) return []
+  if (/\.(config|d)\.ts$/.test(file.path) || file.path.startsWith('functions/')) return []
   return findAll(file, file.code, /\bexport\s+default\b/g, 'a default export: give it a name')
 }
 

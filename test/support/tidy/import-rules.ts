@@ -6,6 +6,7 @@ interface Import {
   readonly specifier: string
   readonly line: number
   readonly reexport: boolean
+  readonly typeOnly: boolean
 }
 
 /** Folders of `runtime/` in their one order; an import points left or stays in its folder. */
@@ -36,7 +37,8 @@ export function importsOf(file: SourceFile): Import[] {
   return [...file.code.matchAll(statements)].map((match) => {
     const end = match.index + match[0].length - 1
     const specifier = file.text.slice(end - (match[3] ?? '').length, end)
-    return { specifier, line: lineAt(file.code, match.index), reexport: match[1] === 'export' }
+    const line = lineAt(file.code, match.index)
+    return { specifier, line, reexport: match[1] === 'export', typeOnly: /^\w+\s+type\b/.test(match[0]) }
   })
 }
 
@@ -78,15 +80,14 @@ function refusal(path: string, target: string): string | undefined {
 const folderOf = (path: string): string => (path.split('/')[1] ?? '').replace(/\.ts$/, '')
 const rankOf = (folder: string): number => RUNTIME_ORDER.findIndex((names) => names.includes(folder))
 
-/** Of packages, `functions/` may not reach into ours by another name, and SQLite belongs to the store. */
+/** Only `doctor` loads SQLite outside the store: to see whether it can be loaded. Its types may be named. */
 export function packageImports(file: SourceFile): Finding[] {
-  return importsOf(file).flatMap(({ specifier, line }) => {
-    const isSqlite = specifier === 'better-sqlite3' || specifier === 'node:sqlite'
-    if (isSqlite && /^(runtime\/(?!store\/)|adapters\/|deploy\/)/.test(file.path)) {
-      return [{ path: file.path, line, message: `imports ${specifier}: SQL lives in runtime/store/` }]
-    }
-    return []
-  })
+  if (!/^(runtime\/(?!store\/)|adapters\/|deploy\/(?!commands\/doctor))/.test(file.path)) return []
+  return importsOf(file)
+    .filter(({ specifier, typeOnly }) => /^(better-sqlite3|node:sqlite)$/.test(specifier) && !typeOnly)
+    .map(({ specifier, line }) => {
+      return { path: file.path, line, message: `imports ${specifier}: SQL lives in runtime/store/` }
+    })
 }
 
 /** `index.ts` and re-exports exist at boundaries only. */
