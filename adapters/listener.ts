@@ -8,6 +8,13 @@ import { describePortHolder } from './port-holder.ts'
 /** Answers one request that the guard let in. */
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
 
+/** What a bound server does once there is something to serve. */
+export interface Service {
+  handle: RequestHandler
+  /** May take connections over before Node's server sees them; `refusing` tells when no new work is taken. */
+  front?: (server: Server, refusing: () => boolean) => Disposable
+}
+
 /** One bound HTTP server. */
 export interface Listener {
   readonly host: string
@@ -15,10 +22,9 @@ export interface Listener {
   readonly port: number
   /** `http://127.0.0.1:4700`: an address that reaches it from this machine. */
   readonly url: string
-  /**
-   * Stops accepting connections, answers 503 on open ones, and closes each as soon as it has nothing
-   * running.
-   */
+  /** Starts to serve; until then every request is answered 503. To be called once. */
+  serve(service: Service): void
+  /** Stops accepting connections and answers 503 on those that are open. */
   refuseNewWork(): void
   /** Resolves when the last connection is gone; what is still open after `graceMs` is cut. */
   close(graceMs: number): Promise<void>
@@ -52,15 +58,18 @@ export async function openListener(options: {
   clock: Clock
   log: Log
   requestId: () => string
-  handle: RequestHandler
 }): Promise<Listener> {
-  const { policy, clock, requestId, handle } = options
-  let refusing = false
-  const server = createServer(LIMITS, (request, response) => {
+  const { policy, requestId } = options
+  const refuse =
+    (why: typeof STARTING | typeof STOPPING): RequestHandler =>
+    (_request, response) =>
+      answerRefusal(response, why, requestId())
+  const bound = new BoundServer(options.host, options.clock, refuse(STARTING), refuse(STOPPING))
+  const { server } = bound
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const refusal = guard(request.rawHeaders, request.url ?? '', request.method ?? '', policy)
     if (refusal !== undefined) return answerRefusal(response, refusal, requestId())
-    if (refusing) return answerRefusal(response, STOPPING, requestId())
-    handle(request, response)
+    bound.handle(request, response)
   })
   // The guard counts header lines itself; Node's own limit would cut them off silently. Their bytes stay
   // limited.
@@ -70,33 +79,84 @@ export async function openListener(options: {
   await bind(server, options.port, options.host)
   // Accepting can fail later (no file descriptors left): that connection is lost, the listener is not.
   server.on('error', (error) => options.log.error('connection not accepted', { error }))
-  const { port } = server.address() as AddressInfo // bound to TCP, so never a path
-  let closed: Promise<void> | undefined
-  const stopAccepting = (): Promise<void> => {
-    closed ??= new Promise((resolve) => server.close(() => resolve()))
-    return closed
+  return bound
+}
+
+/** A server from its binding to its end. */
+class BoundServer implements Listener {
+  readonly host: string
+  readonly server = createServer(LIMITS)
+  readonly #clock: Clock
+  readonly #refuse: RequestHandler
+  /** Every open connection, also those that a front keeps from Node's server. */
+  readonly #sockets = new Set<Socket>()
+  #handle: RequestHandler
+  #front: Disposable | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(host: string, clock: Clock, notYet: RequestHandler, noLonger: RequestHandler) {
+    this.host = host
+    this.#clock = clock
+    this.#handle = notYet
+    this.#refuse = noLonger
+    this.server.on('connection', this.#onConnection)
   }
-  return {
-    host: options.host,
-    port,
-    url: `http://${reachable(options.host)}:${port}`,
-    refuseNewWork() {
-      refusing = true
-      void stopAccepting()
-    },
-    async close(graceMs) {
-      refusing = true
-      const done = stopAccepting()
-      server.closeIdleConnections()
-      const idle = clock.every(IDLE_CHECK_MS, () => server.closeIdleConnections())
-      const cut = clock.after(graceMs, () => server.closeAllConnections())
-      await done
-      idle.cancel()
-      cut.cancel()
-    },
+
+  get port(): number {
+    return (this.server.address() as AddressInfo | null)?.port ?? 0 // bound to TCP, so never a path
+  }
+
+  get url(): string {
+    return `http://${reachable(this.host)}:${this.port}`
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#handle(request, response)
+  }
+
+  serve({ handle, front }: Service): void {
+    if (this.#closed !== undefined) return
+    this.#handle = handle
+    if (front === undefined) return
+    this.#front = front(this.server, () => this.#closed !== undefined)
+    // A front takes all listeners away to stand before them.
+    this.server.off('connection', this.#onConnection).on('connection', this.#onConnection)
+  }
+
+  refuseNewWork(): void {
+    void this.#stopAccepting()
+  }
+
+  async close(graceMs: number): Promise<void> {
+    const closed = this.#stopAccepting()
+    this.server.closeIdleConnections()
+    const idle = this.#clock.every(IDLE_CHECK_MS, () => this.server.closeIdleConnections())
+    const cut = this.#clock.after(graceMs, () => {
+      for (const socket of this.#sockets) socket.destroy()
+    })
+    await closed
+    idle.cancel()
+    cut.cancel()
+    this.#front?.[Symbol.dispose]()
+  }
+
+  #stopAccepting(): Promise<void> {
+    this.#handle = this.#refuse
+    this.#closed ??= new Promise((resolve) => this.server.close(() => resolve()))
+    return this.#closed
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
   }
 }
 
+const STARTING = {
+  status: 503,
+  code: 'ServiceException',
+  message: 'Lambent is starting.',
+} as const
 const STOPPING = {
   status: 503,
   code: 'ServiceException',

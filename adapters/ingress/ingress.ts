@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../runtime/clock.ts'
 import type { InvokeOutcome, InvokeRequest, Invoker } from '../../runtime/invoke/types.ts'
+import { traceIdOf } from '../../runtime/invoke/trace.ts'
 import type { Rng } from '../../runtime/rng.ts'
 import type { RequestHandler } from '../listener.ts'
 import { readBody } from './body.ts'
@@ -18,7 +19,7 @@ export interface IngressOptions {
   readonly clock: Clock
   readonly rng: Rng
   /** Base of the URLs that callers are shown: `http://localhost:4701`, or the public one of a proxy. */
-  readonly base: () => URL
+  readonly base: URL
   /** Whether a proxy of ours is in front: only then X-Forwarded-For is believed. */
   readonly behindProxy: boolean
   /** Largest event, bytes of JSON; a body is refused at the same size before it is read to its end. */
@@ -49,11 +50,12 @@ export function createIngress(options: IngressOptions): RequestHandler {
     const address = readUrlAddress(request.headers.host ?? '', request.url ?? '/')
     const target = address && urlTarget(address.urlId)
     const known = target && (address.region ?? target.scope.region) === target.scope.region
+    const requestId = rng.uuid(nowMs)
     const exchange: Exchange = {
       request,
       response,
-      requestId: rng.uuid(nowMs),
-      traceId: firstHeader(request, 'x-amzn-trace-id') ?? makeTraceId(rng, nowMs),
+      requestId,
+      traceId: firstHeader(request, 'x-amzn-trace-id') ?? traceIdOf(requestId, nowMs),
       target: known ? target : undefined,
     }
     if (address === undefined) {
@@ -130,7 +132,7 @@ function makeEvent(
   timeMs: number,
 ): Buffer {
   const { request } = exchange
-  const base = options.base()
+  const { base } = options
   const peer = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
   const forwarded = options.behindProxy ? firstHeader(request, 'x-forwarded-for') : undefined
   const protocol = base.protocol.slice(0, -1)
@@ -215,12 +217,4 @@ const platformHeaders = (exchange: Exchange): string[] => [
 function firstHeader(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name]
   return Array.isArray(value) ? value[0] : value
-}
-
-/** `Root=1-<8 hex of the seconds>-<24 hex>`. */
-function makeTraceId(rng: Rng, nowMs: number): string {
-  const seconds = Math.floor(nowMs / 1000)
-    .toString(16)
-    .padStart(8, '0')
-  return `Root=1-${seconds}-${rng.bytes(12).toString('hex')}`
 }

@@ -1,4 +1,5 @@
 import type { CorsSettings, UrlRecord } from '../../runtime/registry/function-record.ts'
+import type { Registry } from '../../runtime/registry/registry.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 
 /** What a function URL leads to. */
@@ -14,6 +15,33 @@ export interface UrlTarget {
 
 /** Finds a function URL by its id, from memory. */
 export type UrlLookup = (urlId: string) => UrlTarget | undefined
+
+/** The lookup over what the registry holds. */
+export const urlLookup =
+  (registry: Pick<Registry, 'byUrl'>): UrlLookup =>
+  (urlId) => {
+    const found = registry.byUrl(urlId)
+    if (found === undefined) return undefined
+    const { scope, functionName } = found.record
+    const { qualifier, auth, invokeMode, cors } = found.url
+    return {
+      scope,
+      functionName,
+      qualifier: qualifier === '' ? undefined : qualifier,
+      auth,
+      invokeMode,
+      cors,
+    }
+  }
+
+/**
+ * Base of host-form URLs for a listener: names go below `localhost` where it is known by its address only.
+ */
+export function urlBase(ingressUrl: string): URL {
+  const base = new URL(ingressUrl)
+  if (/^([\d.]+|\[.*\])$/.test(base.hostname)) base.hostname = 'localhost'
+  return base
+}
 
 /** A request that names a function URL, by either form. */
 export interface UrlAddress {

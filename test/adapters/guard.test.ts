@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createGuardPolicy, guard, MAX_HEADER_LINES } from '../../adapters/guard.ts'
@@ -20,9 +20,25 @@ hosts('loopback in all its spellings is let in', () => {
 
 hosts('any other host is refused with 421', () => {
   const others = [
-    ...['evil.test', 'evil.test:4700', '0.0.0.0', '10.0.0.1', '127.0.0.1.evil.test', '127.0.0.999'],
-    ...['localhost.evil.test', 'xlocalhost', '[::2]', '[::1', '', ':4700', 'localhost:', 'localhost:abc'],
-    ...['localhost, evil.test', 'localhost evil', '.localhost', 'evil.test/.localhost', 'user@localhost'],
+    'evil.test',
+    'evil.test:4700',
+    '0.0.0.0',
+    '10.0.0.1',
+    '127.0.0.1.evil.test',
+    '127.0.0.999',
+    'localhost.evil.test',
+    'xlocalhost',
+    '[::2]',
+    '[::1',
+    '',
+    ':4700',
+    'localhost:',
+    'localhost:abc',
+    'localhost, evil.test',
+    'localhost evil',
+    '.localhost',
+    'evil.test/.localhost',
+    'user@localhost',
   ]
   for (const host of others) {
     assert.is(status(['Host', host]), 421, host)
@@ -189,7 +205,7 @@ fuzz('whatever is let in has one allowed host, a path, and no foreign origin', (
 
 /** Judges a host by the platform's URL parser instead of the guard's own reading. */
 function isLoopbackByUrl(host: string): boolean {
-  if (!/^[a-z0-9.:[\]-]+$/i.test(host) || /:$/.test(host)) return false
+  if (!/^[a-z0-9.:[\]-]+$/i.test(host) || host.endsWith(':')) return false
   let name: string
   try {
     name = new URL(`http://${host}/`).hostname

@@ -5,7 +5,7 @@ import { createLog } from '../../../runtime/log.ts'
 import { systemRng } from '../../../runtime/rng.ts'
 import { createGuardPolicy } from '../../../adapters/guard.ts'
 import { createIngress } from '../../../adapters/ingress/ingress.ts'
-import type { UrlTarget } from '../../../adapters/ingress/url-target.ts'
+import { urlBase, type UrlTarget } from '../../../adapters/ingress/url-target.ts'
 import { openListener, type Listener } from '../../../adapters/listener.ts'
 
 /** What one invocation does with its sink. */
@@ -72,7 +72,7 @@ export async function startIngress(
   }
   const { publicUrl } = limits
   const rng = systemRng()
-  const listener: Listener = await openListener({
+  const listener = await openListener({
     host: '127.0.0.1',
     port: 0,
     policy: createGuardPolicy({ face: 'ingress', listenHost: '127.0.0.1', allowHosts: [], publicUrl }),
@@ -80,12 +80,15 @@ export async function startIngress(
     clock: systemClock,
     log: createLog({ level: 'silent', clock: systemClock, sink: () => {} }),
     requestId: () => rng.uuid(systemClock.nowMs()),
+  })
+  const base = urlBase(publicUrl ?? listener.url)
+  listener.serve({
     handle: createIngress({
       invoker,
       urlTarget: (urlId) => (urlId === URL_ID ? { ...TARGET, ...target } : undefined),
       clock: systemClock,
       rng,
-      base: () => new URL(publicUrl ?? `http://localhost:${listener.port}`),
+      base,
       behindProxy: publicUrl !== undefined,
       payloadLimitBytes: limits.payloadLimitBytes ?? 6_291_556,
     }),

@@ -41,7 +41,7 @@ ingressSuite('a result becomes the answer, with the invocation’s id', async ()
   const [invoked] = ingress.invoked
   assert.is(answer.headers['x-amzn-requestid'], invoked?.requestId)
   assert.is(answer.headers['x-amzn-trace-id'], invoked?.traceId)
-  assert.match(invoked?.traceId ?? '', /^Root=1-[0-9a-f]{8}-[0-9a-f]{24}$/)
+  assert.match(invoked?.traceId ?? '', /^Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;|$)/)
   assert.is(invoked?.trigger, 'url')
   assert.is(invoked?.streaming, false)
 })

@@ -1,0 +1,75 @@
+import { Hono } from 'hono'
+import { describeRoute, openAPIRouteHandler } from 'hono-openapi'
+import { EngineError, isEngineError } from '../../runtime/errors.ts'
+import { answerError } from './errors.ts'
+import { addEvents } from './events.ts'
+import { addFunctions } from './functions.ts'
+import { addLogs } from './logs.ts'
+import type { LambentApiParts } from './parts.ts'
+import { addRuns } from './runs.ts'
+import { describing } from './schemas.ts'
+
+/** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
+const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
+  ['PATCH', '/nodes/:name'],
+  ['POST', '/runs/:id/cancel'],
+  ['POST', '/runs/:id/replay'],
+  ['GET', '/timeline'],
+  ...['tasks', 'objects', 'actors', 'placement-groups', 'jobs', 'schedules'].flatMap(
+    (noun) =>
+      [
+        ['ALL', `/${noun}`],
+        ['ALL', `/${noun}/*`],
+      ] as const,
+  ),
+]
+
+/** Lambent's own API, under `/lambent/v1`. Answers are JSON, errors `{ "error": { … } }`. */
+export function createLambentApi(parts: LambentApiParts): Hono {
+  const { engine } = parts
+  const app = new Hono().basePath('/lambent/v1')
+  app.get('/health', describeRoute(describing('Whether the engine works, and how', 'health')), (context) =>
+    context.json(engine.health()),
+  )
+  app.get('/nodes', describeRoute(describing('Machines and what they offer', 'nodes')), (context) =>
+    context.json({ nodes: engine.nodes() }),
+  )
+  app.get('/environments', describeRoute(describing('Execution environments', 'environments')), (context) =>
+    context.json({ environments: engine.environments() }),
+  )
+  addFunctions(app, parts)
+  addLogs(app, parts)
+  addRuns(app, parts)
+  addEvents(app, parts)
+  app.get(
+    '/openapi.json',
+    openAPIRouteHandler(app, {
+      documentation: {
+        openapi: '3.1.0',
+        info: { title: 'Lambent API', version: engine.health().version },
+      },
+      // A refused query answers as every refusal does: the operations say so themselves.
+      defaultValidationErrorResponse: false,
+    }),
+  )
+  for (const [method, path] of NOT_BUILT) {
+    app.on(method === 'ALL' ? ALL_METHODS : [method], path, (context) => {
+      throw new EngineError('unsupported', `${context.req.method} ${context.req.path} is not built yet.`)
+    })
+  }
+  app.notFound((context) =>
+    answerError(
+      context,
+      new EngineError('not-found', `Nothing answers ${context.req.method} ${context.req.path}.`, {
+        hint: 'GET /lambent/v1/openapi.json describes what there is.',
+      }),
+    ),
+  )
+  app.onError((error, context) => {
+    if (!isEngineError(error)) engine.log.error('request failed', { path: context.req.path, error })
+    return answerError(context, error)
+  })
+  return app
+}
+
+const ALL_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']

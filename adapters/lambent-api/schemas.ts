@@ -1,0 +1,181 @@
+import { resolver } from 'hono-openapi'
+import { z } from 'zod'
+
+const WHEN = 'Unix milliseconds, or an ISO date'
+
+/** A time as people and programs give it. */
+const time = z.string().transform((text, context): number => {
+  const timeMs = /^\d+$/.test(text) ? Number(text) : Date.parse(text)
+  if (Number.isSafeInteger(timeMs)) return timeMs
+  context.addIssue({ code: 'custom', message: `is not a time: ${WHEN}` })
+  return z.NEVER
+})
+
+const scope = {
+  region: z.string().optional().describe('Region; by default that of the credentials, else us-east-1'),
+  account: z.string().optional().describe('Account; by default that of the credentials, else 000000000000'),
+}
+const flag = z.enum(['0', '1', 'true', 'false']).optional()
+const STATUSES = [
+  ...(['succeeded', 'failed', 'timed-out', 'crashed'] as const),
+  ...(['out-of-memory', 'expired', 'cancelled'] as const),
+] as const
+
+/** Which account and region are meant. */
+export const ScopeQuery = z.object(scope)
+
+/** Which runs are wanted. */
+export const RunsQuery = z.object({
+  ...scope,
+  scope: z.literal('all').optional().describe('Runs of every account and region'),
+  function: z.string().optional(),
+  kind: z.string().optional(),
+  status: z.enum(STATUSES).optional(),
+  since: time.optional().describe(WHEN),
+  before: z.string().optional().describe('Only runs older than this run: the next page'),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+})
+
+/** Which log lines are wanted. */
+export const LogsQuery = z.object({
+  ...scope,
+  since: time.optional().describe(WHEN),
+  until: time.optional().describe(WHEN),
+  follow: flag.describe('Server-sent events: what was asked for, then every new line'),
+  grep: z.string().optional().describe('Text that the line contains'),
+  requestId: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000),
+})
+
+const Run = z.object({
+  runId: z.string(),
+  kind: z.string(),
+  trigger: z.enum(['sync', 'stream', 'event', 'url']),
+  scope: z.object({ account: z.string(), region: z.string() }),
+  functionName: z.string(),
+  version: z.string(),
+  qualifier: z.string(),
+  status: z.enum(STATUSES),
+  acceptedAtMs: z.number(),
+  startedAtMs: z.number(),
+  durationMs: z.number(),
+  billedMs: z.number(),
+  initMs: z.number().nullable(),
+  memoryMb: z.number(),
+  maxMemoryMb: z.number(),
+  errorType: z.string().nullable(),
+  errorMessage: z.string().nullable(),
+  environmentId: z.string(),
+  attempt: z.number(),
+})
+const LogLine = z.object({
+  timeMs: z.number(),
+  message: z.string(),
+  group: z.string(),
+  stream: z.string(),
+  functionName: z.string(),
+  requestId: z.string(),
+})
+const Problem = z.object({
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
+})
+const amounts = z.record(z.string(), z.number())
+
+/** What operations answer, by name. */
+export const Answers = {
+  health: z.object({
+    status: z.enum(['ok', 'degraded']),
+    reasons: z.array(z.string()),
+    version: z.string(),
+    uptimeMs: z.number(),
+    isolation: z.record(z.string(), z.unknown()),
+    environments: z.number(),
+    spares: z.number(),
+    waiting: z.array(z.object({ functionName: z.string(), waiting: z.number(), reason: z.string() })),
+    inFlight: z.number(),
+    queuedEvents: z.number(),
+  }),
+  nodes: z.object({
+    nodes: z.array(
+      z.object({
+        name: z.string(),
+        state: z.enum(['alive', 'draining']),
+        labels: z.record(z.string(), z.string()),
+        capacity: amounts,
+        available: amounts,
+        gpus: z.array(z.object({ index: z.number(), free: z.number(), holders: z.array(z.string()) })),
+      }),
+    ),
+  }),
+  environments: z.object({
+    environments: z.array(
+      z.object({
+        id: z.string(),
+        state: z.string(),
+        functionName: z.string().optional(),
+        version: z.string().optional(),
+        pid: z.number().nullable(),
+        node: z.string(),
+        nodeVersion: z.string(),
+        startedAtMs: z.number(),
+        invocations: z.number(),
+        inFlight: z.number(),
+        memoryMb: z.number(),
+        resources: amounts.describe('Leased'),
+      }),
+    ),
+  }),
+  functions: z.object({
+    functions: z.array(
+      z.object({
+        name: z.string(),
+        runtime: z.string(),
+        handler: z.string(),
+        state: z.enum(['pending', 'active', 'failed']),
+        memoryMb: z.number(),
+        timeoutMs: z.number().nullable().describe('Null: no time limit'),
+        codeBytes: z.number(),
+        modifiedAtMs: z.number(),
+        versions: z.array(z.string()),
+        aliases: z.record(z.string(), z.string()),
+        tags: z.record(z.string(), z.string()),
+        urls: z.array(
+          z.object({
+            qualifier: z.string(),
+            url: z.string(),
+            urlByPath: z.string().describe('For resolvers that do not know *.localhost'),
+            auth: z.enum(['none', 'iam']),
+            stream: z.boolean(),
+          }),
+        ),
+      }),
+    ),
+  }),
+  runs: z.object({ runs: z.array(Run), next: z.string().optional().describe('`before` of the next page') }),
+  run: Run,
+  logs: z.object({ lines: z.array(LogLine) }),
+  problem: Problem,
+}
+
+/** An operation's description for the OpenAPI document: what it does and what it answers. */
+export const describing = (summary: string, answer: keyof typeof Answers) => ({
+  summary,
+  responses: {
+    200: { description: 'Done', content: { 'application/json': { schema: resolver(Answers[answer]) } } },
+    default: {
+      description: 'Refused or failed',
+      content: { 'application/json': { schema: resolver(Answers.problem) } },
+    },
+  },
+})
+
+/** The description of an operation that answers with server-sent events. */
+export const describingEvents = (summary: string) => ({
+  summary,
+  responses: {
+    200: {
+      description: 'A stream',
+      content: { 'text/event-stream': { schema: { type: 'string' as const } } },
+    },
+  },
+})

@@ -1,0 +1,214 @@
+import type { IncomingMessage } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { systemClock, type Clock } from '../runtime/clock.ts'
+import type { Config } from '../runtime/config.ts'
+import { EngineError } from '../runtime/errors.ts'
+import { createEngine, type Engine } from '../runtime/index.ts'
+import { createLog, type Log } from '../runtime/log.ts'
+import { systemRng, type Rng } from '../runtime/rng.ts'
+import { connectionLimit } from './connection-limit.ts'
+import { createGuardPolicy, type GuardPolicy } from './guard.ts'
+import { createIngress } from './ingress/ingress.ts'
+import { urlBase, urlLookup } from './ingress/url-target.ts'
+import { createLambdaApi } from './lambda/api.ts'
+import { installFastFront } from './lambda/fast-front.ts'
+import { Invocations, maxPayloadBytes } from './lambda/invocations.ts'
+import { createInvokeHandler } from './lambda/invoke.ts'
+import { createLambentApi } from './lambent-api/api.ts'
+import { createMetrics, type EngineMetrics } from './lambent-api/metrics.ts'
+import { openListener, type Listener, type RequestHandler, type Service } from './listener.ts'
+import { createStsApi } from './sts/api.ts'
+
+/** A Lambent that serves. */
+export interface RunningLambent {
+  readonly engine: Engine
+  /** Addresses of the two listeners as this machine reaches them, with their real ports. */
+  readonly urls: { readonly api: string; readonly ingress: string }
+  /** Refuses new work, lets running work finish for up to `drainMs`, then ends everything. */
+  stop(): Promise<void>
+}
+
+/** What is handed in instead of the machine's own. */
+export interface Dependencies {
+  readonly clock?: Clock
+  readonly rng?: Rng
+  readonly log?: Log
+}
+
+/** After the engine has stopped: how long answers may take to leave. */
+const CLOSE_GRACE_MS = 1000
+
+/**
+ * Binds both listeners, starts the engine, and serves. Requests that come while the engine starts are
+ * answered 503.
+ *
+ * Rejects with PortTakenError, EngineError 'unsupported' (a setting that is not built yet), 'invalid' (an
+ * open API on more than loopback), and whatever `createEngine` rejects with; nothing is left running then.
+ */
+export async function startLambent(
+  config: Config,
+  { clock = systemClock, rng = systemRng(), log = logToStderr(config, clock) }: Dependencies = {},
+): Promise<RunningLambent> {
+  assertServable(config)
+  const maxConnections = connectionLimit(config.maxEnvironments)
+  const policies = { api: policyOf(config, 'api'), ingress: policyOf(config, 'ingress') }
+  const common = { maxConnections, clock, log, requestId: () => rng.uuid(clock.nowMs()) }
+  const api = await openListener({
+    ...common,
+    host: config.host,
+    port: config.port,
+    policy: policies.api,
+  })
+  let ingress: Listener | undefined
+  let engine: Engine | undefined
+  try {
+    ingress = await openListener({
+      ...common,
+      host: config.httpHost,
+      port: config.httpPort,
+      policy: policies.ingress,
+    })
+    engine = await createEngine(config, { clock, rng, log })
+  } catch (error) {
+    await Promise.all([api.close(0), ingress?.close(0)])
+    throw error
+  }
+  return serve(engine, api, ingress, policies.api)
+}
+
+function serve(engine: Engine, api: Listener, ingress: Listener, apiPolicy: GuardPolicy): RunningLambent {
+  const { config, clock, rng, invoker, registry } = engine
+  const urls = { api: api.url, ingress: ingress.url }
+  const stopping = new AbortController()
+  const metrics = createMetrics(engine)
+  engine.setApiUrl(urls.api)
+  api.serve(apiService(engine, urls, metrics, stopping.signal, apiPolicy))
+  ingress.serve({
+    handle: createIngress({
+      invoker,
+      urlTarget: urlLookup(registry),
+      clock,
+      rng,
+      base: urlBase(config.publicUrl ?? urls.ingress),
+      behindProxy: config.publicUrl !== undefined,
+      payloadLimitBytes: maxPayloadBytes(config.limits),
+    }),
+  })
+  let stopped: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    // Streams of events would hold their listener open until the end of time.
+    stopping.abort()
+    api.refuseNewWork()
+    ingress.refuseNewWork()
+    try {
+      await engine.stop()
+    } finally {
+      metrics[Symbol.dispose]()
+      await Promise.all([api.close(CLOSE_GRACE_MS), ingress.close(CLOSE_GRACE_MS)])
+    }
+  }
+  return { engine, urls, stop: () => (stopped ??= stop()) }
+}
+
+/** Everything on the api port: invocations on Node's own request, the rest through Hono. */
+function apiService(
+  engine: Engine,
+  urls: RunningLambent['urls'],
+  metrics: EngineMetrics,
+  stopping: AbortSignal,
+  policy: GuardPolicy,
+): Service {
+  const { config, clock, rng, log, invoker, registry, packages } = engine
+  const publicUrls = { api: config.publicUrl ?? urls.api, ingress: config.publicUrl ?? urls.ingress }
+  const invocationParts = { invoker, clock, rng, log, limits: config.limits }
+  const invocations = new Invocations(invocationParts)
+  const invoke = createInvokeHandler(invocationParts, invocations)
+  const lambent = throughHono(
+    createLambentApi({
+      engine,
+      registry,
+      ingressUrls: () => ({ host: urlBase(publicUrls.ingress), path: withoutSlash(publicUrls.ingress) }),
+      stopping,
+    }),
+  )
+  const lambda = throughHono(
+    createLambdaApi({ registry, packages, clock, rng, config, log, publicUrls: () => publicUrls }),
+  )
+  const sts = throughHono(createStsApi({ clock, rng }))
+  return {
+    handle(request, response) {
+      if (invoke(request, response)) return
+      const path = pathOf(request)
+      if (path === '/lambent/v1' || path.startsWith('/lambent/v1/')) lambent(request, response)
+      else if (path === '/metrics' && request.method === 'GET') sendMetrics(metrics, log)(request, response)
+      else if (path === '/') sts(request, response)
+      else lambda(request, response)
+    },
+    front: (server, refusing) => installFastFront({ server, invocations, policy, clock, refusing }),
+  }
+}
+
+/** Hono answers whatever its handlers throw; this is for requests that never become one of its own. */
+function throughHono(app: Hono): RequestHandler {
+  const listener = getRequestListener(app.fetch, {
+    errorHandler: () =>
+      Response.json(
+        { Type: 'User', __type: 'BadRequestException', message: 'This request cannot be read.' },
+        { status: 400, headers: { 'x-amzn-errortype': 'BadRequestException' } },
+      ),
+  })
+  return (request, response) => void listener(request, response)
+}
+
+const sendMetrics =
+  (metrics: EngineMetrics, log: Log): RequestHandler =>
+  (_request, response) => {
+    metrics.text().then(
+      (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
+      (error: unknown) => {
+        log.error('metrics failed', { error })
+        response.writeHead(500, { 'content-type': 'text/plain' }).end('The metrics could not be read.\n')
+      },
+    )
+  }
+
+/** Refuses what would be unsafe or is not there yet, before anything is started. */
+function assertServable(config: Config): void {
+  if (config.auth !== 'open') {
+    throw new EngineError('unsupported', `--auth ${config.auth} is not built yet.`, {
+      hint: 'Only --auth open works so far, and only on loopback.',
+    })
+  }
+  if (config.cluster !== 'local') {
+    throw new EngineError('unsupported', `--cluster ${config.cluster} is not built yet.`)
+  }
+  if (!isLoopback(config.host)) {
+    const message = `The API has no keys (--auth open), so it may not be bound to ${config.host}: whoever reaches it runs code here.`
+    throw new EngineError('invalid', message, {
+      hint: 'Bind it to 127.0.0.1 (--host). Function URLs may be public: --http-host.',
+    })
+  }
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+
+const policyOf = (config: Config, face: 'api' | 'ingress'): GuardPolicy =>
+  createGuardPolicy({
+    face,
+    listenHost: face === 'api' ? config.host : config.httpHost,
+    allowHosts: config.allowHosts,
+    publicUrl: config.publicUrl,
+  })
+
+const logToStderr = (config: Config, clock: Clock): Log =>
+  createLog({ level: config.logLevel, clock, sink: (line) => process.stderr.write(`${line}\n`) })
+
+const withoutSlash = (url: string): string => url.replace(/\/$/, '')
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? '/'
+  const mark = url.indexOf('?')
+  return mark < 0 ? url : url.slice(0, mark)
+}
