@@ -15,7 +15,7 @@ interface Shape {
   readonly status: number
   readonly name: string
   readonly member: 'message' | 'Message'
-  readonly type: 'User' | 'Service' | undefined
+  readonly type: 'User' | 'Service' | 'none'
 }
 
 const shape = (
@@ -38,7 +38,7 @@ const SHAPES: Record<ErrorCode, Shape> = {
   throttled: shape(429, 'TooManyRequestsException'),
   conflict: shape(409, 'ResourceConflictException'),
   'precondition-failed': shape(412, 'PreconditionFailedException'),
-  forbidden: shape(403, 'AccessDeniedException', 'Message', undefined),
+  forbidden: shape(403, 'AccessDeniedException', 'Message', 'none'),
   timeout: SERVICE,
   crashed: SERVICE,
   unsupported: INVALID,
@@ -48,11 +48,11 @@ const SHAPES: Record<ErrorCode, Shape> = {
 
 /** Details that change how a code looks. */
 const DETAILS: Readonly<Record<string, Shape>> = {
-  'invalid/constraint': shape(400, 'ValidationException', 'message', undefined),
-  'invalid/serialization': shape(400, 'SerializationException', 'Message', undefined),
-  'invalid/unreserved': shape(400, 'InvalidParameterValueException', 'message', undefined),
-  'not-found/operation': shape(404, 'UnknownOperationException', 'message', undefined),
-  'too-large/body': shape(413, 'RequestEntityTooLargeException', 'message', undefined),
+  'invalid/constraint': shape(400, 'ValidationException', 'message', 'none'),
+  'invalid/serialization': shape(400, 'SerializationException', 'Message', 'none'),
+  'invalid/unreserved': shape(400, 'InvalidParameterValueException', 'message', 'none'),
+  'not-found/operation': shape(404, 'UnknownOperationException', 'message', 'none'),
+  'too-large/body': shape(413, 'RequestEntityTooLargeException', 'message', 'none'),
   'too-large/policy': shape(400, 'PolicyLengthExceededException'),
 }
 
@@ -64,7 +64,7 @@ const THROTTLE_REASONS: Readonly<Record<string, string>> = {
 /** The one place where the engine's errors get Lambda's names, statuses and bodies. */
 export function awsError(error: EngineError): AwsError {
   const { status, name, member, type } = DETAILS[`${error.code}/${error.detail ?? ''}`] ?? SHAPES[error.code]
-  const typed = { __type: name, ...(type === undefined ? {} : { Type: type }) }
+  const typed = { __type: name, ...(type === 'none' ? {} : { Type: type }) }
   if (error.code !== 'throttled') return { status, name, body: { ...typed, [member]: error.message } }
   const Reason = THROTTLE_REASONS[error.detail ?? ''] ?? 'ConcurrentInvocationLimitExceeded'
   return { status, name, body: { ...typed, Reason, message: 'Rate Exceeded.' }, retryAfterSeconds: 1 }
