@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../runtime/clock.ts'
+import { EngineError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import { guard, type GuardPolicy, type Refusal } from './guard.ts'
 import { describePortHolder } from './port-holder.ts'
@@ -30,11 +31,6 @@ export interface Listener {
   close(graceMs: number): Promise<void>
 }
 
-/** Thrown when the port is taken; the message names who has it. */
-export class PortTakenError extends Error {
-  override readonly name = 'PortTakenError'
-}
-
 /** Slow senders are cut: headers within 10 s, the whole request within 60 s, checked every second. */
 const LIMITS = {
   headersTimeout: 10_000,
@@ -48,7 +44,7 @@ const IDLE_CHECK_MS = 20
 /**
  * Binds an HTTP server whose every request passes the guard first.
  *
- * Rejects with PortTakenError when somebody else has the port.
+ * Rejects with EngineError 'conflict' when somebody else has the port; the message says who.
  */
 export async function openListener(options: {
   host: string
@@ -129,8 +125,13 @@ class BoundServer implements Listener {
 
   async close(graceMs: number): Promise<void> {
     const closed = this.#stopAccepting()
-    this.server.closeIdleConnections()
-    const idle = this.#clock.every(IDLE_CHECK_MS, () => this.server.closeIdleConnections())
+    const closeIdle = (): void => {
+      this.server.closeIdleConnections()
+      // Node counts a connection as idle only after its first request.
+      for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
+    }
+    closeIdle()
+    const idle = this.#clock.every(IDLE_CHECK_MS, closeIdle)
     const cut = this.#clock.after(graceMs, () => {
       for (const socket of this.#sockets) socket.destroy()
     })
@@ -214,7 +215,9 @@ function bind(server: Server, port: number, host: string): Promise<void> {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return reject(error)
       const holder = describePortHolder(port)
-      reject(new PortTakenError(`Port ${port} on ${host} is taken by ${holder}.`, { cause: error }))
+      const message = `Port ${port} on ${host} is taken by ${holder}.`
+      const hint = 'Stop it, or choose another port (--port, --http-port; 0 picks a free one).'
+      reject(new EngineError('conflict', message, { cause: error, hint }))
     })
     server.listen(port, host, () => {
       server.removeAllListeners('error')

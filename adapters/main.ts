@@ -24,7 +24,7 @@ import { createStsApi } from './sts/api.ts'
 export interface RunningLambent {
   readonly engine: Engine
   /** Addresses of the two listeners as this machine reaches them, with their real ports. */
-  readonly urls: { readonly api: string; readonly ingress: string }
+  readonly urls: Urls
   /** Refuses new work, lets running work finish for up to `drainMs`, then ends everything. */
   stop(): Promise<void>
 }
@@ -43,8 +43,9 @@ const CLOSE_GRACE_MS = 1000
  * Binds both listeners, starts the engine, and serves. Requests that come while the engine starts are
  * answered 503.
  *
- * Rejects with PortTakenError, EngineError 'unsupported' (a setting that is not built yet), 'invalid' (an
- * open API on more than loopback), and whatever `createEngine` rejects with; nothing is left running then.
+ * Rejects with EngineError 'conflict' (a port is taken, and by whom), 'unsupported' (a setting that is not
+ * built yet), 'invalid' (an open API on more than loopback), and whatever `createEngine` rejects with;
+ * nothing is left running then.
  */
 export async function startLambent(
   config: Config,
@@ -111,10 +112,15 @@ function serve(engine: Engine, api: Listener, ingress: Listener, apiPolicy: Guar
   return { engine, urls, stop: () => (stopped ??= stop()) }
 }
 
+interface Urls {
+  readonly api: string
+  readonly ingress: string
+}
+
 /** Everything on the api port: invocations on Node's own request, the rest through Hono. */
 function apiService(
   engine: Engine,
-  urls: RunningLambent['urls'],
+  urls: Urls,
   metrics: EngineMetrics,
   stopping: AbortSignal,
   policy: GuardPolicy,
