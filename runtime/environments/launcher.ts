@@ -52,6 +52,9 @@ export interface LaunchedProcess {
   readonly taskDirectory: string
   /** The code's place as the process sees it: `/var/task` where the level has a file system view of its own. */
   readonly taskRoot: string
+  /** The folder to put what the process reads and does not see as its code, such as a code cache; it sees it as `cacheRoot`. */
+  readonly cacheDirectory: string
+  readonly cacheRoot: string
   /** Its own /tmp on this machine. */
   readonly temporaryDirectory: string
   /** Settles once, when the whole process tree is gone. Never rejects. */

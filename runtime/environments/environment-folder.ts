@@ -1,0 +1,85 @@
+import { chown, link, mkdir, readdir, rm, symlink, readlink, writeFile, chmod } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Log } from '../log.ts'
+
+/** The folder of one environment on this machine, with everything that is bound into its sandbox. */
+export interface EnvironmentFolder {
+  readonly path: string
+  readonly taskDirectory: string
+  readonly cacheDirectory: string
+  readonly temporaryDirectory: string
+  /** Its layers as one folder; null when it has none. */
+  readonly optDirectory: string | null
+}
+
+/**
+ * Makes `<parent>/<id>` with a /tmp that belongs to `uid` alone (to us when null). One layer is used where it lies;
+ * several are hard-linked into one folder in their order, so that a later one covers an earlier one.
+ */
+export async function makeEnvironmentFolder(
+  parent: string,
+  id: string,
+  uid: number | null,
+  layers: readonly string[],
+): Promise<EnvironmentFolder> {
+  const path = join(parent, id)
+  const folder = (name: string): string => join(path, name)
+  await mkdir(path, { mode: 0o755 })
+  await Promise.all(['task', 'cache'].map((name) => mkdir(folder(name))))
+  await Promise.all(['task', 'cache'].map((name) => chmod(folder(name), 0o755)))
+  await mkdir(folder('tmp'), { mode: 0o700 })
+  if (uid !== null) await chown(folder('tmp'), uid, uid)
+  let optDirectory = layers[0] ?? null
+  if (layers.length > 1) {
+    optDirectory = folder('opt')
+    for (const layer of layers) await linkTree(layer, optDirectory)
+  }
+  return {
+    path,
+    taskDirectory: folder('task'),
+    cacheDirectory: folder('cache'),
+    temporaryDirectory: folder('tmp'),
+    optDirectory,
+  }
+}
+
+/** Removes a folder and all in it; what resists is left for the next start to remove. */
+export async function removeFolder(path: string, log: Log): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 })
+  } catch (error) {
+    // A function may take its own permissions away; the folder is removed when the next engine starts.
+    log.debug('an environment folder was left behind', { path, error })
+  }
+}
+
+/** Removes what earlier engines left below `parent`. */
+export async function removeLeftoverFolders(parent: string, keep: string, log: Log): Promise<void> {
+  for (const name of await readdir(parent)) if (name !== keep) await removeFolder(join(parent, name), log)
+}
+
+/** Writes an /etc/passwd that names the user an environment runs as the way Lambda does. */
+export async function writePasswd(path: string, uid: number): Promise<void> {
+  const lines = [
+    'root:x:0:0:root:/root:/usr/sbin/nologin',
+    `sbx_user1051:x:${uid}:${uid}::/home/sbx_user1051:/usr/sbin/nologin`,
+    'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
+  ]
+  await writeFile(path, `${lines.join('\n')}\n`)
+  await chmod(path, 0o644)
+}
+
+async function linkTree(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true, mode: 0o755 })
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const source = join(from, entry.name)
+    const target = join(to, entry.name)
+    if (entry.isDirectory()) {
+      await linkTree(source, target)
+      continue
+    }
+    await rm(target, { recursive: true, force: true })
+    if (entry.isSymbolicLink()) await symlink(await readlink(source), target)
+    else await link(source, target)
+  }
+}

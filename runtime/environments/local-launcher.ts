@@ -1,0 +1,357 @@
+import { createHash } from 'node:crypto'
+import { chmodSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../clock.ts'
+import { entryPath } from '../entries.ts'
+import { EngineError, messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Rng } from '../rng.ts'
+import {
+  makeEnvironmentFolder,
+  removeFolder,
+  removeLeftoverFolders,
+  writePasswd,
+  type EnvironmentFolder,
+} from './environment-folder.ts'
+import { findCgroup, prepareSandboxHost } from './host-survey.ts'
+import {
+  chooseIsolation,
+  ENVIRONMENT_UIDS,
+  FIRST_ENVIRONMENT_UID,
+  requireIsolation,
+  type Isolation,
+  type IsolationChoice,
+} from './isolation.ts'
+import type { IsolationLevel, IsolationReport, LaunchedProcess, Launcher, LaunchRequest } from './launcher.ts'
+import { LocalProcess } from './local-process.ts'
+import { sandboxCommand, VIEW, type SandboxHost } from './sandbox.ts'
+import { startSpawner, type SpawnerConnection } from './spawner/client.ts'
+import type { SpawnerEvent, SpawnerSettings } from './spawner/protocol.ts'
+import { StartQueue } from './start-queue.ts'
+
+export interface LocalLauncherOptions {
+  /** Absolute; ours alone: an exclusive lock is held on it. */
+  dataDirectory: string
+  /** Absolute and exists: where `engine.sock` and `log.sock` lie. */
+  socketDirectory: string
+  isolation: IsolationChoice
+  /** Less than this is refused with EngineError 'unsupported'. */
+  requireIsolation?: IsolationLevel | undefined
+  clock: Clock
+  rng: Rng
+  log: Log
+  /** False leaves bubblewrap out even where it works. */
+  useBubblewrap?: boolean
+  /** Processes that are being started at once; twice the cores by default. */
+  maxConcurrentStarts?: number
+}
+
+/** Starts more wait in line than this are refused. */
+const MAX_WAITING_STARTS = 10_000
+/** Restarts of a spawner that died, in a row without a process started in between. */
+const MAX_SPAWNER_RESTARTS = 3
+
+/**
+ * The launcher of this machine. Ends what an earlier engine of the same data directory left, finds out what isolation
+ * works here, and starts the spawner. Throws EngineError 'unsupported' and 'unavailable'.
+ */
+export async function createLocalLauncher(options: LocalLauncherOptions): Promise<Launcher> {
+  const { log, clock, rng } = options
+  const parent = join(options.dataDirectory, 'environments')
+  mkdirSync(parent, { recursive: true, mode: 0o700 })
+  const bootId = rng.bytes(8).toString('hex')
+  const directoryId = createHash('sha256').update(realpathSync(parent)).digest('hex').slice(0, 16)
+  const shared = join(parent, `shared-${bootId}`)
+  mkdirSync(shared)
+  const host = prepareSandboxHost({
+    directory: shared,
+    dataDirectory: options.dataDirectory,
+    socketDirectory: options.socketDirectory,
+    environmentProgram: entryPath('environment.cjs'),
+  })
+  const cgroup = findCgroup(`lambent-${directoryId}-`)
+  const isolation = await chooseIsolation({
+    choice: options.isolation,
+    host,
+    directory: shared,
+    cgroup,
+    useBubblewrap: options.useBubblewrap ?? true,
+    clock,
+  })
+  // Sandboxes are made before the user is changed, so nobody else has to walk through here.
+  chmodSync(parent, 0o700)
+  if (options.requireIsolation !== undefined) {
+    try {
+      requireIsolation(isolation.report, options.requireIsolation)
+    } catch (error) {
+      rmSync(shared, { recursive: true, force: true })
+      throw error
+    }
+  }
+  const settings: SpawnerSettings = {
+    cookie: `${directoryId}.${bootId}`,
+    logSocket: join(options.socketDirectory, 'log.sock'),
+    cgroup: typeof cgroup === 'string' ? null : cgroup,
+  }
+  const launcher = new LocalLauncher({ options, host, isolation, settings, parent, shared })
+  await launcher.open()
+  void removeLeftoverFolders(parent, `shared-${bootId}`, log).catch((error: unknown) =>
+    log.warn('leftover environment folders were not removed', { error }),
+  )
+  return launcher
+}
+
+interface Parts {
+  readonly options: LocalLauncherOptions
+  readonly host: SandboxHost
+  readonly isolation: Isolation
+  readonly settings: SpawnerSettings
+  /** Holds a folder for each environment. */
+  readonly parent: string
+  /** Holds what all environments share. */
+  readonly shared: string
+}
+
+class LocalLauncher implements Launcher {
+  readonly isolation: IsolationReport
+  readonly #parts: Parts
+  readonly #log: Log
+  readonly #processes = new Map<string, LocalProcess>()
+  readonly #starting = new Map<string, { resolve: (pid: number) => void; reject: (error: Error) => void }>()
+  readonly #removals = new Set<Promise<void>>()
+  readonly #queue: StartQueue
+  readonly #uids: number[]
+  readonly #passwds = new Map<number, Promise<string>>()
+  #spawner: Promise<SpawnerConnection>
+  #restarts = 0
+  #closing = false
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#log = parts.options.log
+    this.isolation = parts.isolation.report
+    const starts = parts.options.maxConcurrentStarts ?? 2 * availableParallelism()
+    this.#queue = new StartQueue(starts, MAX_WAITING_STARTS)
+    // Two engines on one machine begin at different numbers.
+    const offset = parseInt(parts.settings.cookie.slice(0, 6), 16)
+    this.#uids = Array.from(
+      { length: ENVIRONMENT_UIDS },
+      (_, index) => FIRST_ENVIRONMENT_UID + ((offset + index) % ENVIRONMENT_UIDS),
+    )
+    this.#spawner = this.#startSpawner()
+  }
+
+  async open(): Promise<void> {
+    const { swept } = await this.#spawner
+    if (swept > 0) this.#log.warn('processes of an earlier engine were ended', { processes: swept })
+    const { requested, effective, means, memory, missing } = this.isolation
+    this.#log.info('isolation chosen', { requested, effective, means, memory })
+    for (const { name, reason, hint } of missing) this.#log.debug('isolation lacks', { name, reason, hint })
+  }
+
+  async launch(request: LaunchRequest): Promise<LaunchedProcess> {
+    if (this.#closing) throw new EngineError('unavailable', 'The engine is stopping.')
+    using _place = await this.#queue.enter()
+    const ownUser = this.#parts.host.isRoot && this.#parts.isolation.arrangement.kind !== 'group'
+    const uid = ownUser ? this.#takeUid() : null
+    let folder: EnvironmentFolder | undefined
+    try {
+      const { parent } = this.#parts
+      folder = await makeEnvironmentFolder(parent, request.environmentId, uid, request.layerDirectories)
+      const passwdPath = await this.#passwdPath(uid)
+      const started = this.#prepare(request, folder, uid)
+      this.#processes.set(request.environmentId, started)
+      await this.#start(request, folder, uid, passwdPath, started)
+      return started
+    } catch (error) {
+      this.#processes.delete(request.environmentId)
+      this.#release(folder, uid)
+      if (error instanceof EngineError) throw error
+      throw new EngineError('unavailable', `An environment could not be started: ${messageOf(error)}`, {
+        cause: error,
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#queue.close()
+    const spawner = await this.#spawner
+    await spawner.close()
+    await Promise.all([...this.#processes.values()].map((one) => one.exited))
+    await Promise.all(this.#removals)
+    await removeFolder(this.#parts.shared, this.#log)
+  }
+
+  #prepare(request: LaunchRequest, folder: EnvironmentFolder, uid: number | null): LocalProcess {
+    const { arrangement } = this.#parts.isolation
+    const ownView = arrangement.kind !== 'group'
+    return new LocalProcess({
+      environmentId: request.environmentId,
+      taskDirectory: folder.taskDirectory,
+      taskRoot: ownView ? VIEW.task : folder.taskDirectory,
+      cacheDirectory: folder.cacheDirectory,
+      cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
+      temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
+      send: (message) => void this.#spawner.then((spawner) => spawner.send(message)),
+      onExit: () => {
+        this.#processes.delete(request.environmentId)
+        this.#release(folder, uid)
+      },
+    })
+  }
+
+  async #start(
+    request: LaunchRequest,
+    folder: EnvironmentFolder,
+    uid: number | null,
+    passwdPath: string | null,
+    started: LocalProcess,
+  ): Promise<void> {
+    const { host, isolation } = this.#parts
+    const ownView = isolation.arrangement.kind !== 'group'
+    const nodePath = realpathSync(request.nodePath)
+    const content = { ...request, ...folder, nodePath, uid, passwdPath }
+    const program = [
+      ownView ? VIEW.node : nodePath,
+      ...request.nodeArguments,
+      join(ownView ? VIEW.runtime : host.runtimeDirectory, 'environment.cjs'),
+    ]
+    const { command, args, shape, seccompPath } = sandboxCommand(
+      isolation.arrangement,
+      host,
+      content,
+      program,
+    )
+    const spawner = await this.#spawner
+    const pid = await new Promise<number>((resolve, reject) => {
+      this.#starting.set(request.environmentId, { resolve, reject })
+      spawner.send({
+        kind: 'start',
+        id: request.environmentId,
+        token: request.token,
+        command,
+        args,
+        environment: this.#variables(request, ownView ? null : nodePath),
+        workingDirectory: ownView ? '/' : folder.taskDirectory,
+        shape,
+        seccompPath,
+        uid,
+        heapLimitMb: heapLimitMb(request.nodeArguments),
+      })
+    }).finally(() => this.#starting.delete(request.environmentId))
+    this.#restarts = 0
+    started.started(pid)
+  }
+
+  /** Complete: nothing is inherited from the engine. */
+  #variables(request: LaunchRequest, plainNodePath: string | null): Record<string, string> {
+    const { options, settings, host } = this.#parts
+    const sockets = plainNodePath === null ? VIEW.sockets : options.socketDirectory
+    const binaries = dirname(plainNodePath ?? VIEW.node)
+    const hasGpus = host.gpuDevices.length > 0 || request.gpuIndices.length > 0
+    return {
+      ...request.environment,
+      ...(hasGpus
+        ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: request.gpuIndices.join(',') }
+        : {}),
+      PATH: `${binaries}:/usr/local/bin:/usr/bin:/bin:/opt/bin`,
+      HOME: '/tmp',
+      LANG: 'en_US.UTF-8',
+      TZ: ':UTC',
+      LAMBENT_SOCKET: join(sockets, 'engine.sock'),
+      LAMBENT_ENVIRONMENT_ID: request.environmentId,
+      LAMBENT_TOKEN: request.token,
+      LAMBENT_ENGINE: settings.cookie,
+    }
+  }
+
+  #startSpawner(): Promise<SpawnerConnection> {
+    const { options, settings } = this.#parts
+    const connection = startSpawner({
+      programPath: entryPath('spawner.js'),
+      settings,
+      clock: options.clock,
+      log: this.#log,
+      onEvent: (event) => this.#receive(event),
+      onExit: () => this.#spawnerEnded(),
+    })
+    // Whoever needs the spawner awaits it and gets the error; nobody may be waiting now.
+    connection.catch((error: unknown) => this.#log.error('the spawner does not start', { error }))
+    return connection
+  }
+
+  #receive(event: SpawnerEvent): void {
+    switch (event.kind) {
+      case 'started':
+        return this.#starting.get(event.id)?.resolve(event.pid)
+      case 'failed':
+        return this.#starting.get(event.id)?.reject(new EngineError('unavailable', event.message))
+      case 'limited':
+        return this.#processes.get(event.id)?.limited(event.sequence, event.problem)
+      case 'exited': {
+        const { code, signal, memory } = event
+        const outcome = { code, signal, outOfMemory: memory !== '', means: memory }
+        return this.#processes.get(event.id)?.end(outcome)
+      }
+      case 'ready':
+      case 'note':
+    }
+  }
+
+  /** Its processes die with the spawner where the kernel does it; a new one sweeps what is left before they count as gone. */
+  #spawnerEnded(): void {
+    const orphans = [...this.#processes.values()]
+    const starting = [...this.#starting.values()]
+    const settle = (): void => {
+      for (const start of starting) start.reject(new EngineError('unavailable', 'The spawner died.'))
+      for (const orphan of orphans) {
+        orphan.end({ code: null, signal: 'SIGKILL', outOfMemory: false, means: '' })
+      }
+    }
+    if (this.#closing || this.#restarts >= MAX_SPAWNER_RESTARTS) return settle()
+    this.#restarts++
+    this.#log.error('the spawner died and is started again', { environments: orphans.length })
+    this.#spawner = this.#startSpawner()
+    this.#spawner.then(settle, settle)
+  }
+
+  #takeUid(): number {
+    const uid = this.#uids.shift()
+    if (uid === undefined) {
+      throw new EngineError('unavailable', `All ${ENVIRONMENT_UIDS} users for environments are taken.`)
+    }
+    return uid
+  }
+
+  /** Removal is off the path of whoever waits for the exit; a user is free again when nothing of it is left. */
+  #release(folder: EnvironmentFolder | undefined, uid: number | null): void {
+    const removal = (folder === undefined ? Promise.resolve() : removeFolder(folder.path, this.#log)).then(
+      () => {
+        if (uid !== null) this.#uids.push(uid)
+        this.#removals.delete(removal)
+      },
+    )
+    this.#removals.add(removal)
+  }
+
+  #passwdPath(uid: number | null): Promise<string | null> {
+    const { arrangement } = this.#parts.isolation
+    const hardened = arrangement.kind === 'bubblewrap' && arrangement.hardened
+    const user = uid ?? (hardened ? (process.getuid?.() ?? null) : null)
+    if (user === null) return Promise.resolve(null)
+    let written = this.#passwds.get(user)
+    if (written === undefined) {
+      const path = join(this.#parts.shared, `passwd-${user}`)
+      written = writePasswd(path, user).then(() => path)
+      this.#passwds.set(user, written)
+    }
+    return written
+  }
+}
+
+function heapLimitMb(nodeArguments: readonly string[]): number | null {
+  const flag = nodeArguments.find((argument) => argument.startsWith('--max-old-space-size='))
+  return flag === undefined ? null : Number(flag.slice(flag.indexOf('=') + 1))
+}
