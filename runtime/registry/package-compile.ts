@@ -38,6 +38,7 @@ export function createCompile(options: { packages: CodePackages; clock: Clock; l
     if (packages.codeCachePath(codePackage, target.nodeVersion) !== undefined) return
     const folder = await mkdtemp(join(tmpdir(), 'lambent-compile-'))
     try {
+      signal?.throwIfAborted()
       const output = join(folder, 'code.cache')
       const argv = [entryPath('environment.cjs'), '--make-code-cache', codePackage.directory, handler, output]
       const complaint = await runLimited(target.nodePath, argv, clock, signal)
