@@ -1,5 +1,5 @@
 import { median, type Figure } from './report.ts'
-import { deploy, invokeUrl, startLambent, zipOf, type Subject } from './subject.ts'
+import { deploy, invokeUrl, startLambent, type RunningLambent, zipOf } from '../support/lambent.ts'
 
 const TINY = 'exports.handler = async () => 1'
 const SAMPLES = 15
@@ -16,9 +16,7 @@ export async function measureCold(): Promise<Figure[]> {
   const figures: Figure[] = []
   for (const spares of ['2', '0']) {
     await using lambent = await startLambent({
-      LAMBENT_SPARES: spares,
-      LAMBENT_MAX_ENVIRONMENTS: '64',
-      LAMBENT_IDLE_TIMEOUT_MS: '1500',
+      settings: { LAMBENT_SPARES: spares, LAMBENT_MAX_ENVIRONMENTS: '64', LAMBENT_IDLE_TIMEOUT_MS: '1500' },
     })
     const from = spares === '0' ? 'without a spare' : 'from a spare'
     const bars = spares === '0' ? [undefined, undefined] : [{ atMost: 5 }, { atMost: 60 }]
@@ -43,7 +41,7 @@ export async function measureCold(): Promise<Figure[]> {
 }
 
 async function sample(
-  lambent: Subject,
+  lambent: RunningLambent,
   name: string,
   zip: Buffer,
 ): Promise<{ cold: number[]; warm: number[] }> {

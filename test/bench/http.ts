@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { load, type Load } from './load.ts'
 import { median, quantile, type Figure } from './report.ts'
-import { cpuOf, deploy, invokeUrl, startFloor, startLambent, zipOf } from './subject.ts'
+import { deploy, invokeUrl, startLambent, zipOf } from '../support/lambent.ts'
+import { cpuOf, startFloor } from './subject.ts'
 
 /** Answers with the event, as the floor does. */
 export const ECHO = `exports.handler = async (event) => ({

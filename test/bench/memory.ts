@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { Figure } from './report.ts'
 import { median } from './report.ts'
-import { deploy, invokeUrl, memoryOf, startLambent, zipOf } from './subject.ts'
+import { deploy, invokeUrl, startLambent, zipOf } from '../support/lambent.ts'
+import { memoryOf } from './subject.ts'
 
 interface ShownEnvironment {
   readonly pid: number
