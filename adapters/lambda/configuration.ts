@@ -215,7 +215,6 @@ function readKept(body: Fields, base: FunctionSettings['kept']): FunctionSetting
   const vpc = body.fields('VpcConfig')
   const key = body.text('KMSKeyArn')
   return {
-    ...base,
     VpcConfig:
       vpc === undefined
         ? base.VpcConfig

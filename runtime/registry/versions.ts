@@ -273,13 +273,20 @@ function newVersion(
     modifiedAtMs: making.nowMs,
     state: { kind: 'pending' },
     update: { kind: 'none' },
-    fingerprint: createHash('sha256')
-      .update(JSON.stringify([codePackage.id, settings]))
-      .digest('hex'),
+    fingerprint: fingerprintOf(settings, codePackage),
     runnable: runnableOf(record, { version, settings, codePackage }, generation, making),
     serving: undefined,
     preparing: generation,
   }
+}
+
+/** Order of variables does not matter: clients write them in any. */
+function fingerprintOf(settings: FunctionSettings, codePackage: CodePackage): string {
+  const sorted = (values: Readonly<Record<string, unknown>> | undefined): unknown =>
+    values === undefined ? null : Object.entries(values).sort(([left], [right]) => (left < right ? -1 : 1))
+  const { variables, kept, ...rest } = settings
+  const text = JSON.stringify([codePackage.id, rest, sorted(variables), sorted(kept)])
+  return createHash('sha256').update(text).digest('hex')
 }
 
 function publish(

@@ -64,11 +64,14 @@ versions('an unchanged function publishes the version it has', async () => {
   await api.client.send(new PublishVersionCommand({ FunctionName, Description: 'first' }))
 
   const again = await api.client.send(new PublishVersionCommand({ FunctionName, Description: 'other' }))
+  await describe(api, '')
+  const redundant = await api.client.send(new PublishVersionCommand({ FunctionName }))
   await describe(api, 'changed')
   const changed = await api.client.send(new PublishVersionCommand({ FunctionName }))
 
   assert.is(again.Version, '1')
   assert.is(again.Description, 'first')
+  assert.is(redundant.Version, '1')
   assert.is(changed.Version, '2')
   assert.is(changed.Description, 'changed')
 })
