@@ -1,0 +1,145 @@
+import { createLambentApi } from '../../../adapters/lambent-api/api.ts'
+import type { LambentApiParts } from '../../../adapters/lambent-api/parts.ts'
+import { Feed } from '../../../runtime/feed.ts'
+import { createLog } from '../../../runtime/log.ts'
+import { systemRng } from '../../../runtime/rng.ts'
+import type { Journal, LogStream, RunRecord } from '../../../runtime/store/journal.ts'
+import { openStore } from '../../../runtime/store/open.ts'
+import { createFakeClock, type FakeClock } from '../../support/clock.ts'
+import { temporaryDirectory } from '../../support/temporary.ts'
+
+/** The Lambent API over a real store and a real feed; nothing runs functions. */
+export interface LambentApiHarness extends AsyncDisposable {
+  readonly clock: FakeClock
+  readonly feed: Feed
+  readonly journal: Journal
+  readonly stopping: AbortController
+  readonly parts: LambentApiParts
+  request(path: string, init?: RequestInit): Promise<Response>
+  json(path: string): Promise<unknown>
+}
+
+export const SCOPE = { account: '000000000000', region: 'us-east-1' } as const
+export const STREAM: LogStream = {
+  scope: SCOPE,
+  functionId: 'f-1',
+  functionName: 'orders',
+  version: '$LATEST',
+  group: '/aws/lambda/orders',
+  name: '2026/01/02/[$LATEST]00112233445566778899aabbccddeeff',
+  format: 'Text',
+  systemLevel: 'INFO',
+}
+
+export const runOf = (change: Partial<RunRecord> & { runId: string }): RunRecord => ({
+  kind: 'invocation',
+  trigger: 'sync',
+  scope: SCOPE,
+  functionId: 'f-1',
+  functionName: 'orders',
+  version: '$LATEST',
+  qualifier: '$LATEST',
+  status: 'succeeded',
+  acceptedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+  startedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+  durationMs: 1.5,
+  billedMs: 2,
+  initMs: null,
+  memoryMb: 128,
+  maxMemoryMb: 40,
+  errorType: null,
+  errorMessage: null,
+  environmentId: 'e-1',
+  attempt: 1,
+  ...change,
+})
+
+export async function startLambentApi(known: readonly string[] = ['orders']): Promise<LambentApiHarness> {
+  const folder = temporaryDirectory()
+  const clock = createFakeClock()
+  const log = createLog({ level: 'silent', clock, sink: () => {} })
+  const store = await openStore({ dataDirectory: folder.join('data'), clock, log, inline: true })
+  const feed = new Feed(clock)
+  const stopping = new AbortController()
+  const parts: LambentApiParts = {
+    engine: {
+      clock,
+      rng: systemRng(),
+      log,
+      journal: store.journal,
+      health: () => HEALTH,
+      environments: () => [],
+      nodes: () => [
+        {
+          name: 'local',
+          state: 'alive',
+          labels: {},
+          capacity: { cpu: 2 },
+          available: { cpu: 1.5 },
+          gpus: [],
+        },
+      ],
+      watch: (afterId, listener) => feed.watch(afterId, listener),
+    },
+    registry: {
+      list: () => [],
+      // Logs look only at whether there is such a function.
+      find: (_scope, name) => (known.includes(name) ? ({} as never) : undefined),
+    },
+    ingressUrls: () => ({ host: new URL('http://localhost:4701'), path: 'http://127.0.0.1:4701' }),
+    stopping: stopping.signal,
+  }
+  const app = createLambentApi(parts)
+  const request = async (path: string, init?: RequestInit): Promise<Response> =>
+    await app.request(`http://localhost:4700/lambent/v1${path}`, init)
+  return {
+    clock,
+    feed,
+    journal: store.journal,
+    stopping,
+    parts,
+    request,
+    json: async (path) => (await request(path)).json(),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort()
+      await store.close()
+      folder[Symbol.dispose]()
+    },
+  }
+}
+
+const HEALTH = {
+  status: 'ok',
+  reasons: [],
+  version: '0.1.0',
+  uptimeMs: 1,
+  isolation: {
+    requested: 'auto',
+    effective: 'none',
+    means: 'process group',
+    missing: [],
+    memory: 'watchdog',
+    killsTree: false,
+  },
+  environments: 0,
+  spares: 0,
+  waiting: [],
+  inFlight: 0,
+  queuedEvents: 0,
+} as const
+
+/** Reads a response's text until `enough` says so. */
+export async function readText(response: Response, enough: (text: string) => boolean): Promise<string> {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return ''
+  const decoder = new TextDecoder()
+  let text = ''
+  while (!enough(text)) {
+    // The body of a Response holds bytes.
+    const { done, value } = (await reader.read()) as { done: boolean; value: Uint8Array | undefined }
+    if (done) break
+    text += decoder.decode(value, { stream: true })
+  }
+  await reader.cancel()
+  return text
+}
