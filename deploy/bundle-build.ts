@@ -29,7 +29,10 @@ export type Built = BuildResult<{ write: false; metafile: true }>
 export type Format = 'cjs' | 'esm'
 
 /** Stands for `import.meta` in CommonJS. Its getter makes an unused one free. */
-const META_BANNER = `const __lambentMeta = { get url() { return require('node:url').pathToFileURL(__filename).href } };`
+const META_BANNER = [
+  'const __lambentMeta =',
+  "{ get url() { return require('node:url').pathToFileURL(__filename).href } };",
+].join(' ')
 const REQUIRE_BANNER = [
   `import { createRequire as __lambentCreateRequire } from 'node:module';`,
   `globalThis.require ??= __lambentCreateRequire(import.meta.url);`,

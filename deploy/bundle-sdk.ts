@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'esbuild'
 
 /**
- * Resolves `lambent` and `lambent/client`, wherever the code lies, to the SDK that came with this command. The SDK is
- * a thin face: what it does inside an environment it asks of the environment, by a versioned global symbol.
+ * Resolves `lambent` and `lambent/client`, wherever the code lies, to the SDK that came with this
+ * command. The SDK is a thin face: what it does inside an environment it asks of the environment, by a
+ * versioned global symbol.
  */
 export const sdkPlugin: Plugin = {
   name: 'lambent-sdk',

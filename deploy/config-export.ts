@@ -5,10 +5,12 @@ import { sdkPlugin } from './bundle-sdk.ts'
 import { declaredNames, mentions, splitStatements } from './config-statements.ts'
 
 /**
- * The value of `export const config` of a function's source, without running the rest of it: only the statements that
- * `config` is made of are evaluated, and of its imports only those it names. Undefined when it exports none.
+ * The value of `export const config` of a function's source, without running the rest of it: only the
+ * statements that `config` is made of are evaluated, and of its imports only those it names. Undefined
+ * when it exports none.
  *
- * Rejects with esbuild's BuildFailure when the source does not parse, or with what evaluating `config` throws.
+ * Rejects with esbuild's BuildFailure when the source does not parse, or with what evaluating `config`
+ * throws.
  */
 export async function readConfigExport(entry: string): Promise<unknown> {
   const path = resolve(entry)
@@ -28,11 +30,15 @@ export async function readConfigExport(entry: string): Promise<unknown> {
     plugins: [sdkPlugin, withoutSideEffects],
   })
   const code = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64')
-  const module = (await import(`data:text/javascript;base64,${code}`)) as { config?: unknown } // what was just written
+  // what was just written
+  const module = (await import(`data:text/javascript;base64,${code}`)) as { config?: unknown }
   return module.config
 }
 
-/** The top-level statements of a source in esbuild's plain spelling: no types, no comments, one form for everything. */
+/**
+ * The top-level statements of a source in esbuild's plain spelling: no types, no comments, one form for
+ * everything.
+ */
 async function parse(path: string): Promise<string[]> {
   const extension = /\.[cm]?([jt]sx?)$/.exec(path)?.[1] ?? 'js'
   const { code } = await transform(await readFile(path, 'utf8'), {
@@ -48,8 +54,8 @@ async function parse(path: string): Promise<string[]> {
 }
 
 /**
- * The statements that make the export `name`, in their order; undefined when there is no such export. Imports stay
- * all: the bundler drops those that nothing uses.
+ * The statements that make the export `name`, in their order; undefined when there is no such export.
+ * Imports stay all: the bundler drops those that nothing uses.
  */
 function statementsOf(name: string, statements: readonly string[]): string[] | undefined {
   const exported = statements.find(

@@ -45,8 +45,8 @@ const ENTRY_NAMES = ['index.ts', 'index.mts', 'index.cts', 'index.js', 'index.mj
 const CONFIG_NAMES = ['lambent.config.ts', 'lambent.config.mts', 'lambent.config.js', 'lambent.config.mjs']
 
 /**
- * The functions under `paths`: a function folder, a folder of function folders, a project with a `lambent.config.ts`
- * or a `functions` folder, a source file or a zip. Rejects with a ProjectError.
+ * The functions under `paths`: a function folder, a folder of function folders, a project with a
+ * `lambent.config.ts` or a `functions` folder, a source file or a zip. Rejects with a ProjectError.
  */
 export async function loadProject(paths: readonly string[]): Promise<Project> {
   const search = new Search()

@@ -119,7 +119,10 @@ export function checkFunction(
   return checked
 }
 
-/** Checks what a `lambent.config.ts` exports; undefined when it has problems, which are added to `findings`. */
+/**
+ * Checks what a `lambent.config.ts` exports; undefined when it has problems, which are added to
+ * `findings`.
+ */
 export function checkProject(
   value: unknown,
   place: string,

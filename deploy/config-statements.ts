@@ -1,6 +1,7 @@
 /**
- * Cuts JavaScript as esbuild prints it into its top-level statements. It relies on that spelling: every statement
- * starts on a line of its own and nothing at the top level is broken over lines outside of brackets.
+ * Cuts JavaScript as esbuild prints it into its top-level statements. It relies on that spelling: every
+ * statement starts on a line of its own and nothing at the top level is broken over lines outside of
+ * brackets.
  */
 export function splitStatements(code: string): string[] {
   const statements: string[] = []
@@ -21,7 +22,10 @@ export function splitStatements(code: string): string[] {
   return last === '' ? statements : [...statements, last]
 }
 
-/** The position behind what starts at `at`: a whole string, template, comment or regular expression, or a character. */
+/**
+ * The position behind what starts at `at`: a whole string, template, comment or regular expression, or a
+ * character.
+ */
 function skipToken(code: string, at: number): number {
   const character = code[at]
   if (character === '"' || character === "'") return skipQuoted(code, at)
@@ -75,7 +79,10 @@ function skipRegExp(code: string, from: number): number {
   return code.length
 }
 
-/** Whether a slash at `at` begins a regular expression: it does where a value is expected, else it divides. */
+/**
+ * Whether a slash at `at` begins a regular expression: it does where a value is expected, else it
+ * divides.
+ */
 function startsExpression(code: string, at: number): boolean {
   const before = code.slice(Math.max(0, at - 20), at).trimEnd()
   return (
@@ -128,6 +135,9 @@ function importedNames(clause: string): string[] {
     .filter((name) => name !== '')
 }
 
-/** Whether `name` occurs in `code` as a word; occurrences in strings count too, which only keeps more than is needed. */
+/**
+ * Whether `name` occurs in `code` as a word; occurrences in strings count too, which only keeps more than
+ * is needed.
+ */
 export const mentions = (code: string, name: string): boolean =>
   new RegExp(`(?<![\\w$.])${name.replaceAll('$', '\\$')}(?![\\w$])`).test(code)

@@ -58,8 +58,8 @@ export class DeployError extends Error {
 const AT_ONCE = 2
 
 /**
- * Deploys the functions under `paths` and resolves when all of them are Active. What has not changed is left alone.
- * Rejects with a ProjectError before anything is deployed, or with a DeployError.
+ * Deploys the functions under `paths` and resolves when all of them are Active. What has not changed is
+ * left alone. Rejects with a ProjectError before anything is deployed, or with a DeployError.
  */
 export async function deployFolder(
   paths: readonly string[],
@@ -246,7 +246,10 @@ class Deployment {
   }
 }
 
-/** Whether Lambda holds what is wished for; layers are rows with an Arn there, and absent when there are none. */
+/**
+ * Whether Lambda holds what is wished for; layers are rows with an Arn there, and absent when there are
+ * none.
+ */
 function isConfigured(held: Readonly<Record<string, unknown>>, { configuration }: FunctionWish): boolean {
   const layers = Array.isArray(held.Layers) ? held.Layers.map((layer) => record(layer).Arn) : []
   const variables = record(record(held.Environment).Variables)
@@ -259,7 +262,8 @@ const covers = (held: Readonly<Record<string, unknown>>, wished: object): boolea
 
 /** A JSON object's members; none for anything else. */
 const record = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {} // JSON objects have string keys
+  // JSON objects have string keys
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
 const sizeOf = (zip: Buffer): string => `${(zip.length / 1e6).toFixed(zip.length < 1e6 ? 3 : 1)} MB`
 

@@ -25,7 +25,10 @@ export function curlLines(functions: readonly ExampleFunction[]): string[] {
   )
 }
 
-/** `http://<id>.lambda-url.<region>.localhost:4701/` as `http://127.0.0.1:4701/lambda-url/<id>/`, which every resolver knows. */
+/**
+ * `http://<id>.lambda-url.<region>.localhost:4701/` as `http://127.0.0.1:4701/lambda-url/<id>/`, which
+ * every resolver knows.
+ */
 export function pathForm(functionUrl: string): string {
   const url = new URL(functionUrl)
   const match = /^([a-z0-9]+)\.lambda-url\.[a-z0-9-]+\.(.+)$/.exec(url.hostname)

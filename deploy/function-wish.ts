@@ -24,8 +24,8 @@ const DEFAULT_MEMORY_MB = 128
 const MAX_MEMORY_MB = 10_240
 
 /**
- * Says a function's configuration in Lambda's words; what those cannot say becomes tags. A function has no limit of
- * time or memory unless it asks for one. `arnOf` makes the ARN of another function.
+ * Says a function's configuration in Lambda's words; what those cannot say becomes tags. A function has
+ * no limit of time or memory unless it asks for one. `arnOf` makes the ARN of another function.
  */
 export function wishOf(
   config: CheckedFunction,

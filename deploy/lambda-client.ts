@@ -42,7 +42,8 @@ export function createLambdaCall(target: LambdaTarget, signal: AbortSignal): Lam
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const text = await response.text()
-    if (response.ok) return text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>) // Lambda's are objects
+    // Lambda's are objects
+    if (response.ok) return text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>)
     const code = response.headers.get('x-amzn-errortype')?.split(':')[0] ?? String(response.status)
     throw new LambdaError(
       response.status,
@@ -66,7 +67,10 @@ export async function callOrUndefined(
   }
 }
 
-/** The credential scope says account and region. It is not signed: an engine that asks for keys refuses it. */
+/**
+ * The credential scope says account and region. It is not signed: an engine that asks for keys refuses
+ * it.
+ */
 function credentials({ account, region }: LambdaTarget): Record<string, string> {
   if (account === undefined && region === undefined) return {}
   const scope = `${account ?? '000000000000'}/20260101/${region ?? 'us-east-1'}/lambda/aws4_request`

@@ -52,7 +52,8 @@ function sentencesOf(event: EmbeddingsEvent): string[] | undefined {
 function bodyOf({ body = '', isBase64Encoded = false }: EmbeddingsEvent): unknown {
   try {
     const text = isBase64Encoded ? Buffer.from(body, 'base64').toString('utf8') : body
-    const parsed = JSON.parse(text) as { sentences?: unknown } | null // any JSON; its one member is checked above
+    // any JSON; its one member is checked above
+    const parsed = JSON.parse(text) as { sentences?: unknown } | null
     return parsed?.sentences ?? null
   } catch {
     return null // not JSON: answered with 400

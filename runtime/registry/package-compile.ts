@@ -17,8 +17,9 @@ export interface CompileTarget {
 }
 
 /**
- * Compiles a package's entry file ahead of time and keeps the result beside the package. Resolves whether or not that
- * worked: a missing code cache costs milliseconds, never correctness. Only the signal makes it reject.
+ * Compiles a package's entry file ahead of time and keeps the result beside the package. Resolves whether
+ * or not that worked: a missing code cache costs milliseconds, never correctness. Only the signal makes
+ * it reject.
  */
 export type CompilePackage = (
   codePackage: CodePackage,

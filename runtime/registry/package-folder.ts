@@ -25,6 +25,7 @@ export interface PackageManifest {
   readonly tree: UnpackedTree
 }
 
+/** What a package's id looks like: nothing else is ever joined to a path. */
 export const PACKAGE_ID = /^[0-9a-f]{64}$/
 /** Names inside a package folder. */
 export const ZIP_NAME = 'package.zip'
@@ -41,6 +42,7 @@ export const describePackage = (directory: string, id: string, sizeBytes: number
   zipPath: join(directory, id, ZIP_NAME),
 })
 
+/** Writes a folder's manifest, which must not have one. */
 export function writeManifest(folder: string, manifest: PackageManifest): void {
   writeFileSync(join(folder, MANIFEST_NAME), JSON.stringify(manifest), { flag: 'wx', mode: 0o400 })
 }
@@ -48,7 +50,10 @@ export function writeManifest(folder: string, manifest: PackageManifest): void {
 /** The manifest's own path, for syncing. */
 export const manifestPath = (folder: string): string => join(folder, MANIFEST_NAME)
 
-/** Throws EngineError 'not-found' when there is no package in `folder`, 'internal' when its manifest is unreadable. */
+/**
+ * Throws EngineError 'not-found' when there is no package in `folder`, 'internal' when its manifest is
+ * unreadable.
+ */
 export function readManifest(folder: string, id: string): PackageManifest {
   let text: string
   try {
@@ -59,7 +64,8 @@ export function readManifest(folder: string, id: string): PackageManifest {
     throw damaged(id, 'its manifest cannot be read', error)
   }
   try {
-    const manifest = JSON.parse(text) as PackageManifest // written by writeManifest; its identity is checked below
+    // written by writeManifest; its identity is checked below
+    const manifest = JSON.parse(text) as PackageManifest
     if (manifest.format === 1 && manifest.id === id) return manifest
   } catch (error) {
     throw damaged(id, 'its manifest is not JSON', error)
@@ -67,7 +73,10 @@ export function readManifest(folder: string, id: string): PackageManifest {
   throw damaged(id, 'its manifest belongs to another package')
 }
 
-/** Compares kinds and sizes on disk with the manifest: finds what is missing or cut short, at a stat a file. */
+/**
+ * Compares kinds and sizes on disk with the manifest: finds what is missing or cut short, at a stat a
+ * file.
+ */
 export function checkPackage(folder: string, manifest: PackageManifest): void {
   const { id, tree } = manifest
   const zip = statSync(join(folder, ZIP_NAME), { throwIfNoEntry: false })
@@ -100,7 +109,10 @@ export function verifyPackage(folder: string, manifest: PackageManifest): void {
     if (readlinkSync(join(task, link.path)) !== link.target) throw damaged(id, `"${link.path}" has changed`)
 }
 
-/** Lays the package's tree out in `target` (exists, empty) by hard links, or by copies where links cannot go. */
+/**
+ * Lays the package's tree out in `target` (exists, empty) by hard links, or by copies where links cannot
+ * go.
+ */
 export function linkTree(task: string, tree: UnpackedTree, target: string): void {
   for (const path of tree.directories) mkdirSync(`${target}/${path}`)
   let copy = false
@@ -111,7 +123,10 @@ export function linkTree(task: string, tree: UnpackedTree, target: string): void
   for (const link of tree.links) symlinkSync(link.target, `${target}/${link.path}`)
 }
 
-/** Another device, a file system without links, a policy against them, or a file with too many links already. */
+/**
+ * Another device, a file system without links, a policy against them, or a file with too many links
+ * already.
+ */
 const CANNOT_LINK: ReadonlySet<unknown> = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP'])
 
 function linked(from: string, to: string): boolean {

@@ -10,6 +10,7 @@ export type PackagerWork =
   | { kind: 'link'; directory: string; id: string; target: string }
   | { kind: 'remove'; paths: readonly string[] }
 
+/** Work on its way to a packager thread. */
 export interface PackagerRequest {
   readonly id: number
   readonly work: PackagerWork
@@ -23,13 +24,17 @@ export interface PackagerFailure {
   readonly detail: string | undefined
 }
 
+/** What came of the request of that id. */
 export type PackagerAnswer =
   | { readonly id: number; readonly manifest: PackageManifest | undefined }
   | { readonly id: number; readonly failure: PackagerFailure }
 
 /** A thread that is started at its first use and again after it died. */
 export interface PackagerThread {
-  /** Rejects 'throttled' when too much is waiting, 'internal' when the thread dies on it, else what the work threw. */
+  /**
+   * Rejects 'throttled' when too much is waiting, 'internal' when the thread dies on it, else what the
+   * work threw.
+   */
   perform(work: PackagerWork): Promise<PackageManifest | undefined>
   /** Ends the thread; what was waiting rejects with 'unavailable'. */
   close(): Promise<void>

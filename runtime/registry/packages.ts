@@ -26,29 +26,42 @@ export interface CodePackages {
   /**
    * Verifies, unpacks and keeps a zip; the same bytes give the same package. Durable when it resolves.
    *
-   * Rejects 'invalid' with detail 'bad-zip' (not a zip, unsafe names or links, case clashes), 'unzipped-too-large'
-   * or 'zip-too-large'.
+   * Rejects 'invalid' with detail 'bad-zip' (not a zip, unsafe names or links, case clashes),
+   * 'unzipped-too-large' or 'zip-too-large'.
    */
   add(zip: Uint8Array): Promise<CodePackage>
-  /** A package kept earlier, checked against its manifest. Rejects 'not-found', or 'internal' when it is damaged. */
+  /**
+   * A package kept earlier, checked against its manifest. Rejects 'not-found', or 'internal' when it is
+   * damaged.
+   */
   get(id: string): Promise<CodePackage>
-  /** Puts the package's files into `directory` (exists, empty) by hard links, or copies where links cannot go. */
+  /**
+   * Puts the package's files into `directory` (exists, empty) by hard links, or copies where links cannot
+   * go.
+   */
   link(codePackage: CodePackage, directory: string): Promise<void>
   /** Where the code cache for this Node version lies, once there is one. */
   codeCachePath(codePackage: CodePackage, nodeVersion: string): string | undefined
   saveCodeCache(codePackage: CodePackage, nodeVersion: string, bytes: Uint8Array): Promise<void>
-  /** Removes packages that are not in `keep` and were added more than an hour ago, and left-over temporary folders. */
+  /**
+   * Removes packages that are not in `keep` and were added more than an hour ago, and left-over temporary
+   * folders.
+   */
   sweep(keep: ReadonlySet<string>): Promise<void>
 }
 
 /** The packages of one data folder. */
 export interface KeptPackages extends CodePackages {
-  /** Reads every byte of a package. Rejects 'not-found', or 'internal' when anything differs from what was added. */
+  /**
+   * Reads every byte of a package. Rejects 'not-found', or 'internal' when anything differs from what was
+   * added.
+   */
   verify(id: string): Promise<void>
   /** Ends the threads. */
   close(): Promise<void>
 }
 
+/** Where packages are kept, with what limits, and what that needs. */
 export interface CodePackagesOptions {
   /** `<data>/packages`; made when it is not there. */
   readonly directory: string
@@ -171,7 +184,8 @@ class PackageStore implements KeptPackages {
       if (clock.nowMs() - addedAtMs < UNUSED_AGE_MS || this.#adding.has(id)) continue
       const temporary = this.#temporaryPath()
       this.#remembered.delete(id)
-      await rename(join(directory, id), temporary) // first out of sight, so that no half package is ever found
+      // first out of sight, so that no half package is ever found
+      await rename(join(directory, id), temporary)
       doomed.push(temporary)
     }
     if (doomed.length === 0) return

@@ -46,8 +46,9 @@ export const badZip = (reason: string, cause?: unknown): EngineError =>
   )
 
 /**
- * Checks a zip's directory against `limits` and against every trick that writes outside a folder: names that climb or
- * are absolute, links that leave, names that differ only by case or form, headers that contradict each other.
+ * Checks a zip's directory against `limits` and against every trick that writes outside a folder: names
+ * that climb or are absolute, links that leave, names that differ only by case or form, headers that
+ * contradict each other.
  *
  * Throws EngineError 'invalid' with detail 'bad-zip' or 'unzipped-too-large'.
  */
@@ -195,8 +196,8 @@ function readTarget(zip: Buffer, planned: PlannedFile): string {
 }
 
 /**
- * A link may point anywhere inside the folder. Its target must not pass through another link: `a/link/../x` is inside
- * by its letters, yet leaves when `a/link` points up.
+ * A link may point anywhere inside the folder. Its target must not pass through another link:
+ * `a/link/../x` is inside by its letters, yet leaves when `a/link` points up.
  */
 function checkTarget(path: string, target: string, links: ReadonlySet<string>): void {
   const leaves = badZip(`the link "${path}" points out of the folder`)

@@ -33,12 +33,12 @@ export interface UnpackedTree {
 }
 
 /**
- * Unpacks a zip into `directory`, which must not exist yet. Nothing is written before every name, link and declared
- * size has been checked, and no file ever grows past the size it declared. Files become 0444, or 0555 where the zip
- * says executable; everything is synced to disk before this resolves.
+ * Unpacks a zip into `directory`, which must not exist yet. Nothing is written before every name, link
+ * and declared size has been checked, and no file ever grows past the size it declared. Files become
+ * 0444, or 0555 where the zip says executable; everything is synced to disk before this resolves.
  *
- * Blocks its thread while it inflates: call it on the packager thread. After a failure the folder may be half full.
- * Throws EngineError 'invalid' with detail 'bad-zip' or 'unzipped-too-large'.
+ * Blocks its thread while it inflates: call it on the packager thread. After a failure the folder may be
+ * half full. Throws EngineError 'invalid' with detail 'bad-zip' or 'unzipped-too-large'.
  */
 export async function unpackZip(zip: Buffer, directory: string, limits: ZipLimits): Promise<UnpackedTree> {
   const plan = await planZip(zip, limits)

@@ -94,7 +94,8 @@ bundling('CommonJS sources work as they are', async () => {
   using folder = temporaryDirectory()
   const entry = project(folder, {
     'index.js': `const path = require('path')
-      exports.handler = async (event) => ({ name: path.basename(event.path), here: __filename, sloppy: sloppy() })
+      exports.handler = async (event) =>
+        ({ name: path.basename(event.path), here: __filename, sloppy: sloppy() })
       function sloppy() { return this !== undefined }`,
   })
 

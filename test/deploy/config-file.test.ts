@@ -95,7 +95,8 @@ for (const [form, source] of Object.entries({
   'a renamed export': `const settings = { cpu: 2 }\nexport { settings as config }`,
   'an export from another file': `export { config } from './other.ts'`,
   'a destructured constant': `const { made: config } = { made: { cpu: 2 } }\nexport { config }`,
-  'a function call': `function make(cpu: number) { return { cpu } }\nexport const unused = 1, config = make(2)`,
+  'a function call': `function make(cpu: number) { return { cpu } }
+    export const unused = 1, config = make(2)`,
 }))
   configuring(`${form} gives the configuration`, async () => {
     using folder = temporaryDirectory()
@@ -148,7 +149,10 @@ configuring('lambent.config.ts names functions, and its temporary file is gone',
   const path = project(folder, {
     'lambent.config.ts': `import { defineConfig } from 'lambent'
       export default defineConfig({ functions: {
-        api: { entry: 'src/api.ts', handler: 'main', timeout: '2m', url: { auth: 'iam', cors: { maxAge: '1h' } } },
+        api: {
+          entry: 'src/api.ts', handler: 'main', timeout: '2m',
+          url: { auth: 'iam', cors: { maxAge: '1h' } },
+        },
         worker: { entry: './worker' },
       } })`,
     'src/api.ts': `export const main = () => 1`,

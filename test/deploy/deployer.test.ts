@@ -50,8 +50,10 @@ deploying('a function without limits is Active with tags that say so', async () 
 })
 
 const SETTINGS = `{
-  memoryMb: 64, timeout: '90s', env: { AA: '1' }, cpu: 0.5, concurrency: 4, reserved: 7, retries: 1, maxAge: '2m',
-  resources: { license: 1 }, labels: { zone: 'a' }, tags: { team: 'blue' }, runtime: 'nodejs22.x', handler: 'main',
+  memoryMb: 64, timeout: '90s', env: { AA: '1' }, cpu: 0.5, concurrency: 4, reserved: 7,
+  retries: 1, maxAge: '2m',
+  resources: { license: 1 }, labels: { zone: 'a' }, tags: { team: 'blue' }, runtime: 'nodejs22.x',
+  handler: 'main',
   url: { stream: true, cors: { allowOrigins: ['https://a.example'], maxAge: '1m' } },
 }`
 
