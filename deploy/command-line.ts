@@ -92,19 +92,18 @@ function describeEngine(program: Command, run: Run): void {
       .option('--log-level <level>', 'debug, info, warn, error or silent (info)')
   withStartOptions(program.command('start'))
     .description('start the engine')
-    .action((_options: StartFlags, command: Command) =>
-      run(command, async () => {
-        throw notBuiltYet('start')
-      }),
+    .action((options: StartFlags, command: Command) =>
+      run(command, async (session) => (await import('./commands/start.ts')).start(session, options)),
     )
   withStartOptions(program.command('dev'))
     .description('start, deploy, and deploy again at every change')
     .argument('[dir]', 'the project or folder of functions', '.')
     .option('--inspect [port]', 'attach a debugger')
-    .action((_folder: string, options: StartFlags & { inspect?: string | true }, command: Command) =>
-      run(command, async () => {
+    .action((folder: string, options: StartFlags & { inspect?: string | true }, command: Command) =>
+      run(command, async (session) => {
         if (options.inspect !== undefined) throw notBuiltYet('dev --inspect')
-        throw notBuiltYet('dev')
+        const { dev } = await import('./commands/dev.ts')
+        return await dev(session, folder, { ...options, inspect: undefined })
       }),
     )
   program
