@@ -89,7 +89,8 @@ export interface Client {
 /** The engine whose api port is at `url`. `key` is needed where the engine asks for keys. */
 export function connect(url: string, options: { key?: string } = {}): Client {
   const base = new URL(url)
-  const authorization = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }
+  const authorization: Record<string, string> =
+    options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }
 
   const call = async (
     path: string,
@@ -186,7 +187,9 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {} // any object has string keys
 
-const listIn = (body: unknown, name: string): unknown[] => {
+/** A list comes as itself or under its name. */
+function listIn(body: unknown, name: string): unknown[] {
   const list = Array.isArray(body) ? body : asRecord(body)[name]
-  return Array.isArray(list) ? list : []
+  if (Array.isArray(list)) return list
+  throw new LambentError('invalid', `The answer has no list of ${name}.`, { status: 200 })
 }

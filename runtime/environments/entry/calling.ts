@@ -4,32 +4,32 @@ import type { Connection } from './connection.ts'
 import type { HandlerContract } from './contract.ts'
 import type { Calling, Executor } from './executor.ts'
 import type { Invocation } from './invocation.ts'
-import type { LoadedHandler } from './loader.ts'
+import type { Runtime } from './loader.ts'
 import { ResponseStream } from './stream.ts'
 
 /** How this environment's handler is called, by its style and the contract of its runtime. */
 export function callingOf(
-  handler: LoadedHandler,
+  runtime: Runtime,
   contract: HandlerContract,
   facts: FunctionFacts,
   connection: Connection,
 ): Calling {
-  if (handler.streaming) return callStreaming(handler, facts, connection)
-  return contract === 'promises' ? callWithPromise(handler, facts) : callWithCallback(handler, facts)
+  if (runtime.streaming) return callStreaming(runtime, facts, connection)
+  return contract === 'promises' ? callWithPromise(runtime, facts) : callWithCallback(runtime, facts)
 }
 
 /**
  * From nodejs24.x on: the value, or what the promise becomes, is the result. It is sent in the next turn of the event
  * loop, so that a rejection nobody handles ends the process before it.
  */
-function callWithPromise(handler: LoadedHandler, facts: FunctionFacts): Calling {
+function callWithPromise(runtime: Runtime, facts: FunctionFacts): Calling {
   return (executor, invocation, event) => {
     const succeed = (result: unknown): void => nextTurn(() => executor.succeed(invocation, result))
     const fail = (thrown: unknown): void => nextTurn(() => executor.fail(invocation, thrown))
     const context = promiseContext(invocation, facts)
     invocation.context = context
     try {
-      const result = handler.call(event, context)
+      const result = runtime.handler(event, context)
       if (isThenable(result)) result.then(succeed, fail)
       else succeed(result)
     } catch (error) {
@@ -42,7 +42,7 @@ function callWithPromise(handler: LoadedHandler, facts: FunctionFacts): Calling 
  * Up to nodejs22.x: the first of callback, context method and promise answers. A callback's answer waits until the
  * event loop is empty unless the handler said otherwise; without any answer it is null then.
  */
-function callWithCallback(handler: LoadedHandler, facts: FunctionFacts): Calling {
+function callWithCallback(runtime: Runtime, facts: FunctionFacts): Calling {
   return (executor, invocation, event) => {
     const wait = { waitsForEmptyEventLoop: true }
     let finished = false
@@ -77,7 +77,7 @@ function callWithCallback(handler: LoadedHandler, facts: FunctionFacts): Calling
     invocation.context = context
     invocation.onEmptyLoop = () => executor.succeed(invocation, null)
     try {
-      const result = handler.call(event, context, callback)
+      const result = runtime.handler(event, context, callback)
       if (isThenable(result)) result.then(completion.succeed, completion.fail)
     } catch (error) {
       callback(error)
@@ -86,10 +86,10 @@ function callWithCallback(handler: LoadedHandler, facts: FunctionFacts): Calling
 }
 
 /** A streaming handler: the invocation ends when its promise has settled and the stream has ended. */
-function callStreaming(handler: LoadedHandler, facts: FunctionFacts, connection: Connection): Calling {
+function callStreaming(runtime: Runtime, facts: FunctionFacts, connection: Connection): Calling {
   return (executor, invocation, event) => {
     const stream = new ResponseStream(connection, invocation.id, {
-      highWaterMark: handler.highWaterMark,
+      highWaterMark: runtime.highWaterMark,
       onBlocked: () => executor.updateHold(),
     })
     invocation.stream = stream
@@ -101,7 +101,7 @@ function callStreaming(handler: LoadedHandler, facts: FunctionFacts, connection:
     const fail = failureOfStream(executor, invocation, stream)
     invocation.onEmptyLoop = () => fail(asReason('Response stream is not finished.', executor.contract))
     try {
-      const result = handler.call(event, stream, context)
+      const result = runtime.handler(event, stream, context)
       if (isThenable(result))
         result.then((value) => finishStream(executor, invocation, stream, value, fail), fail)
       else fail(asReason('Streaming does not support non-async handlers.', executor.contract))

@@ -9,12 +9,18 @@ import { RuntimeError } from './errors.ts'
 /** The function that answers invocations; its parameters depend on contract and style. */
 export type HandlerFunction = ((...parameters: unknown[]) => unknown) & StreamingMark
 
-/** A handler that is ready to be called. */
-export interface LoadedHandler {
-  call: HandlerFunction
-  streaming: boolean
+/** A handler that is ready to be called, as a method of this. Named as on AWS, because stacks show `Runtime.handler`. */
+export class Runtime {
+  readonly handler: HandlerFunction
+  readonly streaming: boolean
   /** Of the response stream, when the handler chose one. */
-  highWaterMark: number | undefined
+  readonly highWaterMark: number | undefined
+
+  constructor(handler: HandlerFunction, streaming: boolean, highWaterMark: number | undefined) {
+    this.handler = handler
+    this.streaming = streaming
+    this.highWaterMark = highWaterMark
+  }
 }
 
 /** Where a handler string points: `folder/file.export.path`. */
@@ -35,7 +41,7 @@ export async function loadHandler(options: {
   handler: string
   contract: HandlerContract
   commonJs: CommonJsLoader
-}): Promise<LoadedHandler> {
+}): Promise<Runtime> {
   const { taskRoot, handler, contract, commonJs } = options
   const name = parseHandlerName(handler)
   const find = contract === 'promises' ? findThroughImport : findThroughRequire
@@ -47,7 +53,7 @@ export async function loadHandler(options: {
     throw new RuntimeError('MalformedStreamingHandler', 'Only response streaming is supported.')
   if (contract === 'promises' && mode === 'buffered' && found.length >= 3)
     throw new RuntimeError('CallbackHandlerDeprecated', NO_CALLBACKS)
-  return { call: found, streaming: mode === 'streaming', highWaterMark }
+  return new Runtime(found, mode === 'streaming', highWaterMark)
 }
 
 /** Cuts a handler string: the file's name ends at the first dot behind the last slash. */

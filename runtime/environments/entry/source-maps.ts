@@ -43,7 +43,7 @@ export function installSourceMaps(taskRoot: string, ownFile: string): void {
         continue
       }
       userSeen = true
-      lines.push(`    at ${frameText(frame, mapOf)}`)
+      lines.push(`    at ${shownFrame(frame, mapOf)}`)
     }
     return lines.join('\n')
   }
@@ -57,29 +57,42 @@ function headline(error: Error): string {
   }
 }
 
+/** A stack must always be readable, whatever stands in a file's name or its map. */
+function shownFrame(frame: NodeJS.CallSite, mapOf: (file: string) => FileMap | undefined): string {
+  try {
+    return frameText(frame, mapOf)
+  } catch {
+    return String(frame)
+  }
+}
+
 function frameText(frame: NodeJS.CallSite, mapOf: (file: string) => FileMap | undefined): string {
   const text = String(frame)
   const name = frame.getFileName()
   const line = frame.getLineNumber()
   const column = frame.getColumnNumber()
   if (typeof name !== 'string' || line === null || column === null) return text
-  try {
-    const found = mapOf(name.startsWith('file:') ? fileURLToPath(name) : name)
-    if (found === undefined) return text
-    const entry = found.map.findEntry(line - 1, column - 1)
-    if (!('originalSource' in entry) || typeof entry.originalSource !== 'string') return text
-    const source = resolve(found.folder, entry.originalSource.replace(/^file:\/\//, ''))
-    return text.replace(
-      `${name}:${line}:${column}`,
-      () => `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`,
-    )
-  } catch {
-    // A stack must always be readable; a map that cannot be used is as good as none.
-    return text
-  }
+  const found = mapOf(name.startsWith('file:') ? fileURLToPath(name) : name)
+  if (found === undefined) return text
+  const entry = found.map.findEntry(line - 1, column - 1)
+  if (!('originalSource' in entry) || typeof entry.originalSource !== 'string') return text
+  const source = resolve(found.folder, entry.originalSource.replace(/^file:\/\//, ''))
+  return text.replace(
+    `${name}:${line}:${column}`,
+    () => `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`,
+  )
 }
 
 function loadMap(file: string): FileMap | undefined {
+  try {
+    return readMap(file)
+  } catch {
+    // A map that is not there or cannot be read is as good as none: the stack shows the code as it runs.
+    return undefined
+  }
+}
+
+function readMap(file: string): FileMap | undefined {
   const content = readFileSync(file, 'utf8')
   const start = content.lastIndexOf(MAPPING_COMMENT)
   if (start < 0) return undefined

@@ -70,7 +70,7 @@ export class Specialized {
     // Only the code's own work keeps the process alive now: an await that nothing can settle is seen, not waited for.
     this.#connection.hold(false)
     try {
-      const handler = await this.#loadCode()
+      const runtime = await this.#loadCode()
       if (this.#state.kind !== 'loading') return
       const facts = { functionName, functionVersion, memoryMb, logGroup, logStream }
       const executor = new Executor({
@@ -79,10 +79,10 @@ export class Specialized {
         output: this.#output,
         contract: this.#contract,
         concurrency,
-        calling: callingOf(handler, this.#contract, facts, this.#connection),
+        calling: callingOf(runtime, this.#contract, facts, this.#connection),
         logError,
       })
-      const initialized = this.#initialized(this.#state.startedAtMs, handler.streaming)
+      const initialized = this.#initialized(this.#state.startedAtMs, runtime.streaming)
       this.#state = { kind: 'ready', executor }
       this.#connection.hold(true)
       this.#connection.send(frame(FRAME.initialized, initialized))

@@ -82,6 +82,7 @@ export class TestEnvironment implements AsyncDisposable {
   /** Starts the process and waits until it reports ready; nothing is loaded yet. */
   static async spare(options: EnvironmentOptions): Promise<TestEnvironment> {
     const folder = temporaryDirectory()
+    mkdirSync(folder.join('task'))
     for (const [path, content] of Object.entries(options.files)) {
       const file = folder.join('task', path)
       mkdirSync(dirname(file), { recursive: true })
@@ -244,12 +245,12 @@ export class TestEnvironment implements AsyncDisposable {
     socket.on('error', () => {}) // a killed process resets its connection
   }
 
-  #find(what: string, matches: (received: ReceivedFrame) => boolean): Promise<ReceivedFrame> {
-    return until(`there is ${what}; the log says: ${this.#log.slice(-2000)}`, () => {
-      const found = this.frames.find(matches)
-      if (found === undefined && this.#gone) throw new Error(`The process ended without ${what}.`)
-      return found
-    })
+  async #find(what: string, matches: (received: ReceivedFrame) => boolean): Promise<ReceivedFrame> {
+    const find = (): ReceivedFrame | undefined => this.frames.find(matches)
+    // A poll that throws would be tried again until the deadline, so the end of the process is a value here.
+    const found = await until(`there is ${what}`, () => find() ?? (this.#gone ? 'gone' : undefined))
+    if (found !== 'gone') return found
+    throw new Error(`The process ended without ${what}. Its log: ${this.#log.slice(-2000)}`)
   }
 }
 
