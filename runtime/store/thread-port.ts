@@ -15,13 +15,18 @@ type Asked = { resolve: (answer: never) => void; reject: (error: Error) => void 
 type JournalWaiter = { kind: 'batch'; done: (outcome: BatchOutcome) => void } | ({ kind: 'ask' } & Asked)
 
 /**
- * Starts the writer in a thread. When the thread fails, everything that waits and everything that comes later
- * is answered with 'unavailable': nobody hangs on a writer that is gone.
+ * Starts the writer in a thread. When the thread fails, everything that waits and everything that comes
+ * later is answered with 'unavailable': nobody hangs on a writer that is gone. `program` is
+ * committer-thread.ts, built.
  */
-export async function startWriterThread(options: WriterOptions, log: Log): Promise<WriterPort> {
+export async function startWriterThread(
+  options: WriterOptions,
+  log: Log,
+  program: string = entryPath('committer.js'),
+): Promise<WriterPort> {
   const groups = new MessageChannel()
   const journal = new MessageChannel()
-  const worker = new Worker(entryPath('committer.js'), {
+  const worker = new Worker(program, {
     workerData: { options, groups: groups.port2, journal: journal.port2 },
     transferList: [groups.port2, journal.port2],
     env: {},
