@@ -2,7 +2,10 @@ import { arnOf } from '../../runtime/registry/function-record.ts'
 import { Constraints } from './constraints.ts'
 import { empty, fieldsFor, labelFor, scopeFor, versionFor, type Routes } from './context.ts'
 
-/** What scripts and Terraform read beside functions themselves: account settings and configurations with fixed answers. */
+/**
+ * What scripts and Terraform read beside functions themselves: account settings and configurations with fixed
+ * answers.
+ */
 export const accountRoutes: Routes = (app, { registry }) => {
   app.get('/2016-08-19/account-settings', (context) => {
     const usage = registry.usage(scopeFor(context))

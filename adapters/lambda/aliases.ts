@@ -83,7 +83,9 @@ export const aliasRoutes: Routes = (app, { registry }) => {
   })
 }
 
-/** Checks what both writing operations take; gives the weights, undefined when the body does not mention any. */
+/**
+ * Checks what both writing operations take; gives the weights, undefined when the body does not mention any.
+ */
 function readAlias(
   body: Fields,
   name: string | undefined,

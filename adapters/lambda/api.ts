@@ -30,8 +30,8 @@ const FAMILIES: readonly Routes[] = [
 ]
 
 /**
- * Lambda's REST API but for invocations, which are answered in front of it. Works under any base path. Whatever goes
- * wrong leaves as JSON with a name that SDKs know.
+ * Lambda's REST API but for invocations, which are answered in front of it. Works under any base path.
+ * Whatever goes wrong leaves as JSON with a name that SDKs know.
  */
 export function createLambdaApi(parts: LambdaApiParts): Hono {
   const { clock, rng, log, publicUrls } = parts

@@ -55,9 +55,11 @@ export const codeRoutes: Routes = (app, parts) => {
 }
 
 /**
- * The code package in a body's `ZipFile`, verified and kept. `limits` says whether the service's own sizes hold.
+ * The code package in a body's `ZipFile`, verified and kept. `limits` says whether the service's own sizes
+ * hold.
  *
- * Rejects with EngineError 'invalid' in the service's words, 'too-large', or 'unsupported' for code that lies elsewhere.
+ * Rejects with EngineError 'invalid' in the service's words, 'too-large', or 'unsupported' for code that lies
+ * elsewhere.
  */
 export async function readZip(
   body: Fields | undefined,

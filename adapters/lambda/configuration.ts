@@ -54,9 +54,11 @@ const initialSettings = (functionName: string): FunctionSettings => ({
 })
 
 /**
- * The settings that `body` asks for. What it does not mention stays as in `before`, or is the service's default.
+ * The settings that `body` asks for. What it does not mention stays as in `before`, or is the service's
+ * default.
  *
- * Throws EngineError 'invalid' for what the model or the function's rules refuse, 'unsupported' for what is not built.
+ * Throws EngineError 'invalid' for what the model or the function's rules refuse, 'unsupported' for what is
+ * not built.
  */
 export function readConfiguration(
   body: Fields,

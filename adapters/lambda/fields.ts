@@ -79,7 +79,8 @@ export class Fields {
 }
 
 /**
- * Reads a JSON object of at most `maxBytes`; an empty body has no members, and the content type does not matter.
+ * Reads a JSON object of at most `maxBytes`; an empty body has no members, and the content type does not
+ * matter.
  *
  * Rejects with EngineError 'too-large' with detail 'body', or 'invalid' with detail 'serialization'.
  */

@@ -10,7 +10,10 @@ import { parseNewFunctionName } from './labels.ts'
 import { pageOf, versionKey } from './paging.ts'
 import { configurationRow, functionConfiguration } from './wire.ts'
 
-/** CreateFunction, GetFunction, GetFunctionConfiguration, UpdateFunctionConfiguration, DeleteFunction, ListFunctions. */
+/**
+ * CreateFunction, GetFunction, GetFunctionConfiguration, UpdateFunctionConfiguration, DeleteFunction,
+ * ListFunctions.
+ */
 export const functionRoutes: Routes = (app, parts) => {
   const { registry, packages, config, links } = parts
 

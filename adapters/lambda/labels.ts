@@ -38,8 +38,8 @@ export function decodeLabel(segment: string): string {
 }
 
 /**
- * Takes a function label apart: a name, a partial or full ARN, each with or without a qualifier. `rawSegment` is one
- * segment of the undecoded path, `queryQualifier` the decoded query parameter.
+ * Takes a function label apart: a name, a partial or full ARN, each with or without a qualifier. `rawSegment`
+ * is one segment of the undecoded path, `queryQualifier` the decoded query parameter.
  *
  * Throws EngineError 'invalid' for what the model refuses and for two qualifiers that differ, 'not-found' for
  * another region, 'forbidden' for another account.
@@ -114,7 +114,9 @@ function checkPlace(match: RegExpExecArray | null, scope: Scope): void {
     )
 }
 
-/** The part of a path that names an operation, without what a base path puts before it or a slash after it. */
+/**
+ * The part of a path that names an operation, without what a base path puts before it or a slash after it.
+ */
 export function operationPath(path: string): string {
   const start = path.search(/\/20\d\d-\d\d-\d\d(\/|$)/)
   const operation = start > 0 ? path.slice(start) : path

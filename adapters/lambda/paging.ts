@@ -11,8 +11,8 @@ export interface Page<Item> {
 }
 
 /**
- * Cuts a page out of `items`, which are in the order of their keys. The marker is the key of the last item given, so
- * that items which come and go between pages are neither skipped nor repeated.
+ * Cuts a page out of `items`, which are in the order of their keys. The marker is the key of the last item
+ * given, so that items which come and go between pages are neither skipped nor repeated.
  *
  * Throws EngineError 'invalid' for a page size or marker that nobody gave out.
  */

@@ -108,7 +108,9 @@ function statementOf(body: Fields, record: FunctionRecord, qualifier: string): P
   }
 }
 
-/** Everyone, a service, an account or one of its identities. Throws EngineError 'invalid' for anything else. */
+/**
+ * Everyone, a service, an account or one of its identities. Throws EngineError 'invalid' for anything else.
+ */
 function principalOf(principal: string): '*' | { Service: string } | { AWS: string } {
   if (principal === '*') return '*'
   if (/^\d{12}$/.test(principal)) return { AWS: `arn:aws:iam::${principal}:root` }

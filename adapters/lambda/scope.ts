@@ -10,7 +10,8 @@ const scopes = new Map<string, Scope>()
 
 /**
  * Whose records a request means: account and region of the credential scope in `Authorization`, or in the
- * `X-Amz-Credential` of a presigned URL. A key id of 12 digits is the account. Signatures are not looked at here.
+ * `X-Amz-Credential` of a presigned URL. A key id of 12 digits is the account. Signatures are not looked at
+ * here.
  */
 export function scopeOf(headers: { readonly authorization?: string | undefined }, query = ''): Scope {
   const { authorization } = headers

@@ -59,7 +59,10 @@ function checkArn(arn: string, constraints: Constraints): void {
   constraints.check()
 }
 
-/** The function an ARN names. Throws EngineError 'invalid' for versions and aliases, 'not-found' for what is no function. */
+/**
+ * The function an ARN names. Throws EngineError 'invalid' for versions and aliases, 'not-found' for what is
+ * no function.
+ */
 function taggedFunction(arn: string, scope: Scope): string {
   checkArn(arn, new Constraints())
   const kind = arn.split(':')[5] ?? ''

@@ -111,7 +111,9 @@ export const aliasConfiguration = (record: FunctionRecord, alias: AliasRecord): 
   RevisionId: alias.revisionId,
 })
 
-/** A function URL's configuration; `shown` says which operation answers, as each leaves out something else. */
+/**
+ * A function URL's configuration; `shown` says which operation answers, as each leaves out something else.
+ */
 export const urlConfiguration = (
   record: FunctionRecord,
   url: UrlRecord,

@@ -11,6 +11,7 @@ import { deleteAlias as deleteAliasRow, putAlias } from './rows.ts'
 import type { Making } from './running.ts'
 import { checkRevision } from './versions.ts'
 
+/** An alias to be made. */
 export interface NewAlias {
   readonly name: string
   readonly version: string

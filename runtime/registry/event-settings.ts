@@ -14,7 +14,10 @@ const EMPTY: Omit<EventSettings, 'modifiedAtMs'> = {
   onFailure: null,
 }
 
-/** Sets how events of a qualifier are handled. Throws EngineError 'not-found' for the qualifier, or when there is nothing to merge with. */
+/**
+ * Sets how events of a qualifier are handled. Throws EngineError 'not-found' for the qualifier, or when there
+ * is nothing to merge with.
+ */
 export function putEventSettings(
   record: FunctionRecord,
   qualifier: string,

@@ -6,11 +6,16 @@ import type { Target } from './types.ts'
 
 interface Entry {
   record: FunctionRecord
-  /** Resolved qualifiers, '' for none; emptied by every change. Bounded by the function's versions and aliases. */
+  /**
+   * Resolved qualifiers, '' for none; emptied by every change. Bounded by the function's versions and
+   * aliases.
+   */
   readonly routes: Map<string, Route>
 }
 
-/** All functions in memory, by account, region and name: what a lookup costs does not grow with their number. */
+/**
+ * All functions in memory, by account, region and name: what a lookup costs does not grow with their number.
+ */
 export class FunctionIndex {
   readonly #accounts = new Map<string, Map<string, Map<string, Entry>>>()
   readonly #urls = new Map<string, { scope: Scope; functionName: string; qualifier: string }>()

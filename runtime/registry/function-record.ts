@@ -110,7 +110,9 @@ export interface EventSettings {
   readonly modifiedAtMs: number
 }
 
-/** A function with all that belongs to it. Immutable but for `limits`, which the concurrency gate counts in. */
+/**
+ * A function with all that belongs to it. Immutable but for `limits`, which the concurrency gate counts in.
+ */
 export interface FunctionRecord {
   readonly functionId: string
   readonly scope: Scope
@@ -146,8 +148,10 @@ export interface Edit<Result> {
 }
 
 /** The ARN of a function, or of one of its qualifiers. */
-export const functionArn = (scope: Scope, functionName: string, qualifier?: string): string =>
-  `arn:aws:lambda:${scope.region}:${scope.account}:function:${functionName}${qualifier === undefined || qualifier === '' ? '' : `:${qualifier}`}`
+export function functionArn(scope: Scope, functionName: string, qualifier = ''): string {
+  const arn = `arn:aws:lambda:${scope.region}:${scope.account}:function:${functionName}`
+  return qualifier === '' ? arn : `${arn}:${qualifier}`
+}
 
 /** The ARN of a record, or of one of its qualifiers. */
 export const arnOf = (record: FunctionRecord, qualifier?: string): string =>

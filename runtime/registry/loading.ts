@@ -12,8 +12,8 @@ import { runnableOf } from './running.ts'
 const READERS = 8
 
 /**
- * All functions as they were when the last change was committed. A version whose code package is gone or damaged is
- * there, but failed, and says why; what was being prepared is to be prepared again.
+ * All functions as they were when the last change was committed. A version whose code package is gone or
+ * damaged is there, but failed, and says why; what was being prepared is to be prepared again.
  */
 export async function loadFunctions(parts: {
   reader: Database

@@ -4,7 +4,9 @@ import type { FunctionVersion } from './types.ts'
 /** Preparations that run at once; more wait, no more than there are unsettled versions. */
 const WORKERS = 4
 
-/** Makes a version ready to run: its Node.js is there, its code cache is made. Rejects with why it cannot run. */
+/**
+ * Makes a version ready to run: its Node.js is there, its code cache is made. Rejects with why it cannot run.
+ */
 export type Prepare = (version: FunctionVersion, signal: AbortSignal) => Promise<void>
 
 interface Job {
@@ -30,7 +32,10 @@ export class Preparations {
     this.#next()
   }
 
-  /** Aborts what runs, forgets what waits (it is found again at the next start) and resolves when nothing runs. */
+  /**
+   * Aborts what runs, forgets what waits (it is found again at the next start) and resolves when nothing
+   * runs.
+   */
   async close(): Promise<void> {
     this.#closing.abort(new Error('The engine is stopping.'))
     this.#waiting.length = 0

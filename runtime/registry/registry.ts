@@ -66,7 +66,10 @@ export interface AccountUsage {
   readonly reserved: number
 }
 
-/** Opens the registry over what the store holds, and goes on preparing what was not ready when the engine stopped. */
+/**
+ * Opens the registry over what the store holds, and goes on preparing what was not ready when the engine
+ * stopped.
+ */
 export async function openRegistry(parts: RegistryParts): Promise<Registry> {
   const { store, packages, network, log } = parts
   const records = await loadFunctions({ reader: store.reader, packages, network, log })
@@ -74,8 +77,8 @@ export async function openRegistry(parts: RegistryParts): Promise<Registry> {
 }
 
 /**
- * Functions, versions, aliases and what hangs on them. Reads are answered from memory. A change is checked, committed,
- * then made visible, one after another for each function: what can be read is on disk.
+ * Functions, versions, aliases and what hangs on them. Reads are answered from memory. A change is checked,
+ * committed, then made visible, one after another for each function: what can be read is on disk.
  */
 export class Registry implements Resolver {
   readonly #parts: RegistryParts
@@ -206,7 +209,10 @@ export class Registry implements Resolver {
     )
   }
 
-  /** Replaces the tags by what `change` makes of them. Rejects 'not-found', 'invalid', 'infeasible', 'unsupported'. */
+  /**
+   * Replaces the tags by what `change` makes of them. Rejects 'not-found', 'invalid', 'infeasible',
+   * 'unsupported'.
+   */
   async tag(
     scope: Scope,
     functionName: string,
@@ -215,7 +221,10 @@ export class Registry implements Resolver {
     await this.#change(scope, functionName, (record, making) => retag(record, change(record.tags), making))
   }
 
-  /** Null takes the reservation back. Rejects 'not-found', 'invalid' when too little is left for everyone else. */
+  /**
+   * Null takes the reservation back. Rejects 'not-found', 'invalid' when too little is left for everyone
+   * else.
+   */
   reserve(scope: Scope, functionName: string, concurrency: number | null): Promise<undefined> {
     // one at a time for the whole account, since what is left depends on all its functions
     return this.#serial.run(`${scope.account}/${scope.region}`, () =>

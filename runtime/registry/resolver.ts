@@ -20,7 +20,8 @@ export const functionNotFound = (
   new EngineError('not-found', `Function not found: ${functionArn(scope, functionName, qualifier ?? LATEST)}`)
 
 /**
- * Where a qualifier of this function leads at this moment; undefined is `$LATEST` without a qualifier in its ARN.
+ * Where a qualifier of this function leads at this moment; undefined is `$LATEST` without a qualifier in its
+ * ARN.
  *
  * Throws EngineError 'not-found', or 'conflict' with detail 'pending', 'updating' or 'failed'.
  */

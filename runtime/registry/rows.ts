@@ -20,7 +20,10 @@ import type {
   VersionState,
 } from './function-record.ts'
 
-/** Between the registry's records and their rows. JSON columns hold our own records, written by this file alone. */
+/**
+ * Between the registry's records and their rows. JSON columns hold our own records, written by this file
+ * alone.
+ */
 
 const change = (statement: keyof typeof functionStatements, ...parameters: SqlValue[]): Change => [
   statement,
@@ -53,6 +56,7 @@ export const deleteFunction = (functionId: string): Change[] => [
   change('deleteAllEventSettings', functionId),
 ]
 
+/** Writes a version. */
 export const putVersion = (functionId: string, record: VersionRecord): Change =>
   change(
     'putVersion',
@@ -72,9 +76,11 @@ export const putVersion = (functionId: string, record: VersionRecord): Change =>
     record.update.kind === 'failed' ? record.update.reason : null,
   )
 
+/** Removes a version. */
 export const deleteVersion = (functionId: string, version: string): Change =>
   change('deleteVersion', functionId, version)
 
+/** Writes an alias. */
 export const putAlias = (functionId: string, alias: AliasRecord): Change =>
   change(
     'putAlias',
@@ -86,15 +92,19 @@ export const putAlias = (functionId: string, alias: AliasRecord): Change =>
     alias.revisionId,
   )
 
+/** Removes an alias. */
 export const deleteAlias = (functionId: string, name: string): Change =>
   change('deleteAlias', functionId, name)
 
+/** Writes the policy of a qualifier. */
 export const putPolicy = (functionId: string, qualifier: string, policy: PolicyRecord): Change =>
   change('putPolicy', functionId, qualifier, policy.revisionId, JSON.stringify(policy.statements))
 
+/** Removes the policy of a qualifier. */
 export const deletePolicy = (functionId: string, qualifier: string): Change =>
   change('deletePolicy', functionId, qualifier)
 
+/** Writes a function URL. */
 export const putUrl = (functionId: string, url: UrlRecord): Change =>
   change(
     'putUrl',
@@ -108,8 +118,10 @@ export const putUrl = (functionId: string, url: UrlRecord): Change =>
     url.modifiedAtMs,
   )
 
+/** Removes a function URL. */
 export const deleteUrl = (urlId: string): Change => change('deleteUrl', urlId)
 
+/** Writes how events of a qualifier are handled. */
 export const putEventSettings = (functionId: string, qualifier: string, settings: EventSettings): Change =>
   change(
     'putEventSettings',
@@ -122,6 +134,7 @@ export const putEventSettings = (functionId: string, qualifier: string, settings
     settings.modifiedAtMs,
   )
 
+/** Removes how events of a qualifier are handled. */
 export const deleteEventSettings = (functionId: string, qualifier: string): Change =>
   change('deleteEventSettings', functionId, qualifier)
 
@@ -131,25 +144,30 @@ export const generationOf = (record: VersionRecord): number =>
 
 // Every cast below reads back what the writers above stored.
 
+/** The tags of a function's row. */
 export const tagsOf = (row: FunctionRow): Record<string, string> =>
   JSON.parse(row.tags_json) as Record<string, string>
 
+/** The settings of a version's row. */
 export const settingsOf = (row: VersionRow): FunctionSettings => {
   const stored = JSON.parse(row.settings_json) as FunctionSettings
   // JSON drops members that are undefined
   return { ...stored, variables: stored.variables, deadLetterTarget: stored.deadLetterTarget }
 }
 
+/** The state of a version's row. */
 export const stateOf = (row: VersionRow): VersionState =>
   row.state === 'failed'
     ? { kind: 'failed', reason: row.state_reason ?? '' }
     : { kind: row.state as 'pending' | 'active' }
 
+/** How the last change of a version's row went. */
 export const updateOf = (row: VersionRow): UpdateState =>
   row.update_status === 'failed'
     ? { kind: 'failed', reason: row.update_reason ?? '' }
     : { kind: (row.update_status ?? 'none') as 'none' | 'in-progress' | 'successful' }
 
+/** The alias of a row. */
 export const aliasOf = (row: AliasRow): AliasRecord => ({
   name: row.name,
   version: row.version,
@@ -158,11 +176,13 @@ export const aliasOf = (row: AliasRow): AliasRecord => ({
   revisionId: row.revision_id,
 })
 
+/** The policy of a row. */
 export const policyOf = (row: PolicyRow): PolicyRecord => ({
   revisionId: row.revision_id,
   statements: JSON.parse(row.statements_json) as PolicyRecord['statements'],
 })
 
+/** The function URL of a row. */
 export const urlOf = (row: UrlRow): UrlRecord => ({
   urlId: row.url_id,
   qualifier: row.qualifier,
@@ -173,6 +193,7 @@ export const urlOf = (row: UrlRow): UrlRecord => ({
   modifiedAtMs: row.modified_at_ms,
 })
 
+/** The event settings of a row. */
 export const eventSettingsOf = (row: EventSettingsRow): EventSettings => ({
   maxRetries: row.max_retries,
   maxAgeMs: row.max_age_ms,

@@ -3,7 +3,10 @@ import { EngineError } from '../errors.ts'
 /** Changes of one thing that may wait for the one before them. */
 const MAX_WAITING = 100
 
-/** Runs work with the same key one after another, so that what a change was checked against still holds when it is written. */
+/**
+ * Runs work with the same key one after another, so that what a change was checked against still holds when
+ * it is written.
+ */
 export class Serial {
   readonly #tails = new Map<string, { waiting: number; last: Promise<unknown> }>()
 

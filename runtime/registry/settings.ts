@@ -29,8 +29,8 @@ const MAX_ENVIRONMENTS = 100_000
 /**
  * Reads the tags that begin with `lambent:`; all others are the user's own.
  *
- * Throws EngineError 'invalid' with the accepted form, and for names that mean nothing, since a misspelled wish
- * would otherwise be ignored in silence. 'unsupported' for what is not built yet.
+ * Throws EngineError 'invalid' with the accepted form, and for names that mean nothing, since a misspelled
+ * wish would otherwise be ignored in silence. 'unsupported' for what is not built yet.
  */
 export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
   const resources: Record<string, number> = {}
@@ -65,8 +65,8 @@ const KNOWN =
   'placement-group, resource/<name> and label/<key>'
 
 /**
- * Applies what tags ask for to a version's own configuration. A function leases its memory and no CPU unless asked;
- * with `memory-mb=none` nothing is enforced and MemorySize is what it leases, as an estimate.
+ * Applies what tags ask for to a version's own configuration. A function leases its memory and no CPU unless
+ * asked; with `memory-mb=none` nothing is enforced and MemorySize is what it leases, as an estimate.
  */
 export function runSettings(
   settings: FunctionSettings,
@@ -106,7 +106,9 @@ function whole(tag: string, value: string, low: number, high: number, more = '')
   return parsed
 }
 
-/** `2`, `0.25` or `h100:2`; a model becomes a resource of its own beside `gpu`, so plain arithmetic places it. */
+/**
+ * `2`, `0.25` or `h100:2`; a model becomes a resource of its own beside `gpu`, so plain arithmetic places it.
+ */
 function gpus(tag: string, value: string): Resources {
   const match = /^(?:([a-z][a-z0-9-]*):)?(\d+(?:\.\d{1,3})?)$/.exec(value)
   const count = match === null ? Number.NaN : Number(match[2])

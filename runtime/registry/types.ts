@@ -18,6 +18,7 @@ export interface CodePackage {
 /** What a function may reach: everything, the engine's own APIs over the bound socket, or nothing. */
 export type NetworkAccess = 'full' | 'engine' | 'none'
 
+/** How a function writes its log, and where to. */
 export interface LoggingSettings {
   format: 'Text' | 'JSON'
   applicationLevel: LogLevelName
@@ -39,8 +40,8 @@ export interface ExecutionSettings {
 }
 
 /**
- * One immutable state of a function's code and configuration, ready to run. A change of either makes a new object
- * with a new `key`, so environments of the old one are never reused.
+ * One immutable state of a function's code and configuration, ready to run. A change of either makes a new
+ * object with a new `key`, so environments of the old one are never reused.
  */
 export interface FunctionVersion {
   /** Identity of what runs: function, version and generation. Keys the pool of environments. */
@@ -95,11 +96,15 @@ export interface Resolver {
   /**
    * What would run now.
    *
-   * Throws EngineError 'not-found' (no such function, version or alias), 'conflict' with detail 'pending' | 'updating'
-   * | 'failed' | 'inactive' when it cannot be invoked in its state. In the extended profile callers wait with `ready`.
+   * Throws EngineError 'not-found' (no such function, version or alias), 'conflict' with detail 'pending' |
+   * 'updating' | 'failed' | 'inactive' when it cannot be invoked in its state. In the extended profile
+   * callers wait with `ready`.
    */
   resolve(scope: Scope, functionName: string, qualifier: string | undefined): Target
-  /** Resolves when the function is no longer pending or being updated; at once when it is not. Rejects when the signal aborts. */
+  /**
+   * Resolves when the function is no longer pending or being updated; at once when it is not. Rejects when
+   * the signal aborts.
+   */
   ready(scope: Scope, functionName: string, signal?: AbortSignal): Promise<void>
 }
 

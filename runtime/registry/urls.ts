@@ -11,6 +11,7 @@ import {
 import { deleteUrl as deleteUrlRow, putUrl } from './rows.ts'
 import type { Making } from './running.ts'
 
+/** A function URL to be made. */
 export interface NewUrl {
   /** An alias, or '' for the function itself. */
   readonly qualifier: string

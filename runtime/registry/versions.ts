@@ -37,6 +37,7 @@ export interface Update {
   readonly dryRun?: boolean
 }
 
+/** What a version is published with; `revisionId` is the revision of `$LATEST` it is meant for. */
 export interface Publication {
   readonly description?: string
   /** base64 of the hash the code must have. */
@@ -44,7 +45,10 @@ export interface Publication {
   readonly revisionId?: string
 }
 
-/** Makes a function whose `$LATEST`, and version 1 if asked for, wait for preparation. Gives the version asked for. */
+/**
+ * Makes a function whose `$LATEST`, and version 1 if asked for, wait for preparation. Gives the version asked
+ * for.
+ */
 export function createFunction(
   scope: Scope,
   functionName: string,

@@ -104,6 +104,7 @@ export const functionStatements = {
   deleteAllEventSettings: 'DELETE FROM function_event_settings WHERE function_id = ?',
 } as const satisfies Record<string, string>
 
+/** A row of `functions`. */
 export interface FunctionRow {
   function_id: string
   account: string
@@ -117,6 +118,7 @@ export interface FunctionRow {
   created_at_ms: number
 }
 
+/** A row of `function_versions`. */
 export interface VersionRow {
   function_id: string
   version: string
@@ -134,6 +136,7 @@ export interface VersionRow {
   update_reason: string | null
 }
 
+/** A row of `function_aliases`. */
 export interface AliasRow {
   function_id: string
   name: string
@@ -143,6 +146,7 @@ export interface AliasRow {
   revision_id: string
 }
 
+/** A row of `function_policies`. */
 export interface PolicyRow {
   function_id: string
   qualifier: string
@@ -150,6 +154,7 @@ export interface PolicyRow {
   statements_json: string
 }
 
+/** A row of `function_urls`. */
 export interface UrlRow {
   url_id: string
   function_id: string
@@ -161,6 +166,7 @@ export interface UrlRow {
   modified_at_ms: number
 }
 
+/** A row of `function_event_settings`. */
 export interface EventSettingsRow {
   function_id: string
   qualifier: string

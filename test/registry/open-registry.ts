@@ -44,7 +44,10 @@ export interface TestRegistry extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Opens the registry of a folder; packages named `lost…` are gone, and writes are refused while `refusing.now`. */
+/**
+ * Opens the registry of a folder; packages named `lost…` are gone, and writes are refused while
+ * `refusing.now`.
+ */
 export async function openTestRegistry(
   dataDirectory: string,
   options: Partial<Omit<RegistryParts, 'config'>> & { limits?: 'extended' | 'strict' } = {},

@@ -81,7 +81,7 @@ attachments('only functions that exist are tagged, and no more than 50 times', a
     )
   assert.match(
     (await tag('arn:aws:something')).message,
-    /^1 validation error detected: Value 'arn:aws:something' at 'resource' failed to satisfy constraint: Member must satisfy/,
+    /^1 validation error detected: Value 'arn:aws:something' at 'resource' failed to satisfy/,
   )
   assert.is((await tag(ARN, {})).message, 'An error occurred and the request cannot be processed.')
   assert.is((await tag(ARN, many)).message, 'Number of tags exceeds resource tag limit.')

@@ -26,7 +26,7 @@ const REFUSED_CREATES: readonly [states: string, change: object, name: string, m
     'an unknown runtime',
     { FunctionName: 'x', Runtime: 'PYTHON3.9' },
     'InvalidParameterValueException',
-    /^Value PYTHON3\.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[nodejs20\.x, python3\.14, .*\] or be a valid ARN$/,
+    /^Value PYTHON3\.9 at 'runtime' failed .*: Member must satisfy enum value set: \[nodejs20\.x, .*\] or be a valid ARN$/,
   ],
   [
     'a runtime of the past',
@@ -159,7 +159,7 @@ creating('extended limits take any time and memory, strict ones those of the ser
   assert.is(refused.name, 'ValidationException')
   assert.match(
     refused.message,
-    /^2 validation errors detected: Value '86400' at 'timeout' .* equal to 900; Value '100000' at 'memorySize'/,
+    /^2 validation errors detected: Value '86400' at 'timeout' .* 900; Value '100000' at 'memorySize'/,
   )
 })
 
