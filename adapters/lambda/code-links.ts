@@ -26,7 +26,10 @@ export class CodeLinks {
     return `${this.#baseUrl()}${DOWNLOADS}${claim}-${this.#sign(claim)}`
   }
 
-  /** The package's id, from the last segment of a URL that is ours and still lives. Throws EngineError 'forbidden'. */
+  /**
+   * The package's id, from the last segment of a URL that is ours and still lives. Throws EngineError
+   * 'forbidden'.
+   */
   open(token: string): string {
     const end = Math.max(token.lastIndexOf('-'), 0)
     const claim = token.slice(0, end)
