@@ -148,7 +148,7 @@ function apiService(
       const path = pathOf(request)
       if (path === '/lambent/v1' || path.startsWith('/lambent/v1/')) lambent(request, response)
       else if (path === '/metrics' && request.method === 'GET') sendMetrics(metrics, log)(request, response)
-      else if (path === '/') sts(request, response)
+      else if (path === '/' && isQueryCall(request)) sts(request, response)
       else lambda(request, response)
     },
     front: (server, refusing) => installFastFront({ server, invocations, policy, clock, refusing }),
@@ -212,6 +212,10 @@ const logToStderr = (config: Config, clock: Clock): Log =>
   createLog({ level: config.logLevel, clock, sink: (line) => process.stderr.write(`${line}\n`) })
 
 const withoutSlash = (url: string): string => url.replace(/\/$/, '')
+
+/** AWS's older protocol: an action in a form, or in the query. */
+const isQueryCall = (request: IncomingMessage): boolean =>
+  request.method === 'POST' || (request.url ?? '').includes('Action=')
 
 function pathOf(request: IncomingMessage): string {
   const url = request.url ?? '/'
