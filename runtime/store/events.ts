@@ -177,8 +177,12 @@ export function countQuarantinedEvents(reader: Database): number {
   return (row as { amount: number }).amount // count(*) always answers one row
 }
 
-/** Seeded with the id, so that a payload under the wrong id is found out too. */
-const checksum = (id: string, payload: Uint8Array): number => crc32(payload, crc32(id))
+/**
+ * Seeded with the id, so that a payload under the wrong id is found out too; zlib forgets the seed for no
+ * bytes.
+ */
+const checksum = (id: string, payload: Uint8Array): number =>
+  payload.length === 0 ? crc32(id) : crc32(payload, crc32(id))
 
 const HEADS = `SELECT sequence, id, account, region, function_id, function_name, qualifier, trace_id, client_context,
   tenant_id, accepted_at_ms, due_at_ms, attempt, last_error_json, payload_bytes FROM events`

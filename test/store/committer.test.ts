@@ -184,7 +184,10 @@ committing('a full disk fails every set of the group and keeps nothing; with roo
   const pages = db.pragma('page_count', { simple: true }) as number // always an integer
 
   db.pragma(`max_page_count = ${pages + 2}`)
-  const [small, tooLarge] = [committer.commit([insertEvent(makeEvent(idOf(1)))]), committer.commit([large(2)])]
+  const [small, tooLarge] = [
+    committer.commit([insertEvent(makeEvent(idOf(1)))]),
+    committer.commit([large(2)]),
+  ]
 
   const failure = await rejectsWith(tooLarge, 'unavailable')
   await rejectsWith(small, 'unavailable')
