@@ -210,7 +210,7 @@ class LambdaSink implements InvokeSink {
   }
 
   refused(error: EngineError): void {
-    const { status, name, body, retryAfterSeconds } = awsError(error)
+    const { status, name, body, retryAfterSeconds } = awsError(inServiceWords(error))
     const headers = [
       'Content-Type',
       'application/json',
@@ -281,8 +281,7 @@ function checkJson(body: Buffer): Buffer {
     JSON.parse(body.toString('utf8'))
     return body
   } catch (error) {
-    const reason = `Could not parse request body into json: Could not parse payload into json: ${messageOf(error)}`
-    throw new EngineError('not-json', reason)
+    throw new EngineError('not-json', messageOf(error), { detail: 'payload' })
   }
 }
 
@@ -309,6 +308,13 @@ function tooLarge(head: InvokeHead, bytes: number, limit: number): EngineError {
     'too-large',
     `${bytes} byte payload is too large for the ${type} invocation type (limit ${limit} bytes)`,
   )
+}
+
+/** The service says where it could not read the payload. */
+function inServiceWords(error: EngineError): EngineError {
+  if (error.code !== 'not-json' || error.detail !== 'payload') return error
+  const where = 'Could not parse request body into json: Could not parse payload into json: '
+  return new EngineError('not-json', where + error.message, { cause: error })
 }
 
 const badType = (type: string): EngineError =>

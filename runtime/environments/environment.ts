@@ -60,6 +60,8 @@ export interface EnvironmentIdentity {
 
 /** A grandchild can hold the log open after the process is gone: nobody waits longer than this for its end. */
 const LAST_BYTES_MS = 100
+/** A process closes its sockets as it exits; this much later it is gone, or has to be ended. */
+const EXIT_FOLLOWS_MS = 500
 
 const NO_EXIT: ProcessExit = { code: null, signal: 'SIGKILL', outOfMemory: false, means: '' }
 
@@ -212,6 +214,7 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   kill(): void {
+    if (this.#state === 'stopped') return
     this.process?.kill()
     if (this.process !== undefined) return
     this.#adopted(undefined)
@@ -235,8 +238,8 @@ export class Environment implements GatewayMember, InvocationHost {
 
   disconnected(): void {
     this.#socketClosed()
-    // The exit follows; a process that lost its connection but lives on is of no use.
-    if (this.#state !== 'stopped') this.process?.kill()
+    // The exit follows, and how it ended must not be hidden by a kill. One that lives on without a connection is of no use.
+    if (this.#state !== 'stopped') this.#clock.after(EXIT_FOLLOWS_MS, () => this.kill())
   }
 
   logConnected(): void {

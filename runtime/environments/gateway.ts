@@ -20,6 +20,7 @@ export interface GatewayMember {
 /** A connection that has not said who it is by then is closed. */
 const HELLO_TIMEOUT_MS = 10_000
 const MAX_HELLO_LINE_BYTES = 256
+const MAX_FORGOTTEN = 1000
 /** Log bytes taken from one environment per window. Past it the socket is not read: the writer of the flood waits, nobody else. */
 const LOG_WINDOW_MS = 50
 const LOG_WINDOW_BYTES = 800_000
@@ -34,6 +35,7 @@ export class Gateway {
   readonly #log: Log
   readonly #expected = new Map<string, GatewayMember>()
   readonly #expectedLogs = new Map<string, GatewayMember>()
+  readonly #forgotten = new Set<string>()
   readonly #sockets = new Set<Socket>()
   readonly #servers: Server[] = []
 
@@ -57,6 +59,8 @@ export class Gateway {
 
   /** The process is gone: nobody may connect under this name any more. */
   forget(environmentId: string): void {
+    if (this.#expected.has(environmentId)) this.#forgotten.add(environmentId)
+    if (this.#forgotten.size > MAX_FORGOTTEN) this.#forgotten.clear()
     this.#expected.delete(environmentId)
     this.#expectedLogs.delete(environmentId)
   }
@@ -92,11 +96,15 @@ export class Gateway {
     let member: GatewayMember | undefined
     const patience = this.#clock.after(HELLO_TIMEOUT_MS, () => socket.destroy())
     const reader = new FrameReader((type, flags, id, extra, body) => {
+      if (socket.destroyed) return
       if (member !== undefined) return member.frame(type, flags, id, extra, body)
       const hello = type === FRAME.hello ? parseHello(body) : undefined
       const candidate = hello && this.#expected.get(hello.environmentId)
       if (hello === undefined || candidate === undefined || !sameToken(candidate.token, hello.token)) {
-        this.#log.warn('a process with a wrong token was refused', { environmentId: hello?.environmentId })
+        // One that was killed while it booted may still dial; that is no stranger.
+        const known = hello !== undefined && this.#forgotten.has(hello.environmentId)
+        if (!known)
+          this.#log.warn('a process with a wrong token was refused', { environmentId: hello?.environmentId })
         socket.destroy()
         return
       }

@@ -43,6 +43,8 @@ export interface LocalLauncherOptions {
   log: Log
   /** False leaves bubblewrap out even where it works. */
   useBubblewrap?: boolean
+  /** False leaves control groups out even where they work. */
+  useControlGroups?: boolean
   /** Processes that are being started at once; twice the cores by default. */
   maxConcurrentStarts?: number
 }
@@ -70,7 +72,8 @@ export async function createLocalLauncher(options: LocalLauncherOptions): Promis
     socketDirectory: options.socketDirectory,
     environmentProgram: entryPath('environment.cjs'),
   })
-  const cgroup = findCgroup(`lambent-${directoryId}-`)
+  const cgroup =
+    options.useControlGroups === false ? 'left out on purpose' : findCgroup(`lambent-${directoryId}-`)
   const isolation = await chooseIsolation({
     choice: options.isolation,
     host,

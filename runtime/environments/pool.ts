@@ -88,8 +88,9 @@ export class EnvironmentPool implements EnvironmentOwner {
   retire(): Invocation[] {
     this.retired = true
     this.#idle.length = 0
+    const orphans = this.waiting.remove(() => true)
     for (const environment of this.members) environment.drain()
-    return this.waiting.remove(() => true)
+    return orphans
   }
 
   /** Hands waiting work to whoever can take it. */
@@ -157,8 +158,9 @@ export class EnvironmentPool implements EnvironmentOwner {
     this.members.delete(environment)
     if (!loaded) {
       this.starting -= 1
-      if (environment.version === undefined) this.#launchFailed()
-      else if (!environment.initFailed)
+      if (environment.version === undefined) {
+        if (!this.retired) this.#launchFailed()
+      } else if (!environment.initFailed)
         for (const one of this.#waitedFor(environment)) one.input.observer.lost(one, exit)
     }
     this.#host.stopped(this, environment)

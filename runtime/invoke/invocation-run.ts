@@ -86,7 +86,9 @@ export class InvocationRun implements InvocationObserver {
 
   notJson(_invocation: Invocation, reason: string): void {
     this.#leave()
-    this.sink.refused(new EngineError('not-json', reason, { hint: 'Send a JSON value as the payload.' }))
+    this.sink.refused(
+      new EngineError('not-json', reason, { detail: 'payload', hint: 'Send a JSON value as the payload.' }),
+    )
   }
 
   initFailed(invocation: Invocation, error: Buffer): void {

@@ -1,5 +1,11 @@
 import { nextTurn } from './clock.ts'
-import { callbackContext, promiseContext, type Completion, type FunctionFacts } from './context.ts'
+import {
+  CallbackContext,
+  PromiseContext,
+  streamingCallbackContext,
+  type Completion,
+  type FunctionFacts,
+} from './context.ts'
 import type { Connection } from './connection.ts'
 import type { HandlerContract } from './contract.ts'
 import type { Calling, Executor } from './executor.ts'
@@ -26,7 +32,7 @@ function callWithPromise(runtime: Runtime, facts: FunctionFacts): Calling {
   return (executor, invocation, event) => {
     const succeed = (result: unknown): void => nextTurn(() => executor.succeed(invocation, result))
     const fail = (thrown: unknown): void => nextTurn(() => executor.fail(invocation, thrown))
-    const context = promiseContext(invocation, facts)
+    const context = new PromiseContext(invocation, facts)
     invocation.context = context
     try {
       const result = runtime.handler(event, context)
@@ -44,7 +50,6 @@ function callWithPromise(runtime: Runtime, facts: FunctionFacts): Calling {
  */
 function callWithCallback(runtime: Runtime, facts: FunctionFacts): Calling {
   return (executor, invocation, event) => {
-    const wait = { waitsForEmptyEventLoop: true }
     let finished = false
     /** Only the first counts, but one that throws (into the handler) leaves the way open for its failure. */
     const once =
@@ -64,7 +69,7 @@ function callWithCallback(runtime: Runtime, facts: FunctionFacts): Calling {
     }
     const callback = once((error, result) => {
       if (error !== undefined && error !== null) executor.fail(invocation, error)
-      else if (wait.waitsForEmptyEventLoop && invocation.state === 'running')
+      else if (context.callbackWaitsForEmptyEventLoop && invocation.state === 'running')
         invocation.onEmptyLoop = () => complete(result)
       else complete(result)
     })
@@ -73,7 +78,7 @@ function callWithCallback(runtime: Runtime, facts: FunctionFacts): Calling {
       fail: once((error) => done(error ?? 'handled', null)),
       done: once(done),
     }
-    const context = callbackContext(invocation, facts, wait, completion)
+    const context = new CallbackContext(invocation, facts, completion)
     invocation.context = context
     invocation.onEmptyLoop = () => executor.succeed(invocation, null)
     try {
@@ -95,8 +100,8 @@ function callStreaming(runtime: Runtime, facts: FunctionFacts, connection: Conne
     invocation.stream = stream
     const context =
       executor.contract === 'promises'
-        ? promiseContext(invocation, facts)
-        : callbackContext(invocation, facts, { waitsForEmptyEventLoop: true })
+        ? new PromiseContext(invocation, facts)
+        : streamingCallbackContext(invocation, facts)
     invocation.context = context
     const fail = failureOfStream(executor, invocation, stream)
     invocation.onEmptyLoop = () => fail(asReason('Response stream is not finished.', executor.contract))

@@ -1,18 +1,25 @@
 import type { Specialization } from '../frames.ts'
 import type { Invocation } from './invocation.ts'
 
-/** Lambda's `clientContext` and `identity` are whatever JSON the client sent. */
-type ClientContext = unknown
-
 /** What is the same in every context of one environment. */
 export type FunctionFacts = Pick<
   Specialization,
   'functionName' | 'functionVersion' | 'memoryMb' | 'logGroup' | 'logStream'
 >
 
+/** How a callback-style handler ends its invocation through its context. */
+export interface Completion {
+  succeed: (result?: unknown) => void
+  fail: (error?: unknown) => void
+  done: (error?: unknown, result?: unknown) => void
+}
+
 /**
- * Base of both contexts. What Lambent adds to AWS's fields is on the prototype, so that the own properties (what
- * `JSON.stringify`, spreading and logging see) are exactly AWS's.
+ * What Lambent adds to AWS's members. It is on the prototype, so that the own properties (what `JSON.stringify`,
+ * spreading and logging see) are exactly AWS's. A handler may put values of its own in their place.
+ *
+ * Classes and plain fields on purpose: a literal with accessors, or a link that is added afterwards, costs two
+ * microseconds an invocation.
  */
 class Extras {
   readonly #invocation: Invocation
@@ -36,9 +43,9 @@ class Extras {
   }
 }
 
-/** The context from nodejs24.x on; members in the order of AWS's. */
-class PromiseContext extends Extras {
-  readonly clientContext: ClientContext
+/** What a handler of nodejs24.x or later gets; members in the order of AWS's. */
+export class PromiseContext extends Extras {
+  readonly clientContext: unknown
   readonly identity: undefined
   readonly invokedFunctionArn: string
   readonly awsRequestId: string
@@ -69,56 +76,31 @@ class PromiseContext extends Extras {
   }
 }
 
-/** How a callback-style handler ends its invocation through its context. */
-export interface Completion {
-  succeed: (result?: unknown) => void
-  fail: (error?: unknown) => void
-  done: (error?: unknown, result?: unknown) => void
-}
-
-/** Whether the answer of a callback waits until the handler has nothing left to do. */
-export interface WaitSetting {
-  waitsForEmptyEventLoop: boolean
-}
-
-/** What only contexts up to nodejs22.x have; a class of its own because AWS's has these members first. */
-class CallbackMembers extends Extras {
-  constructor(invocation: Invocation, wait: WaitSetting, completion: Completion | undefined) {
-    super(invocation)
-    Object.defineProperty(this, 'callbackWaitsForEmptyEventLoop', {
-      enumerable: true,
-      configurable: true,
-      get: () => wait.waitsForEmptyEventLoop,
-      set: (value: boolean) => {
-        wait.waitsForEmptyEventLoop = value
-      },
-    })
-    if (completion !== undefined) Object.assign(this, completion)
-  }
-}
-
-/** The context up to nodejs22.x; members in the order of AWS's. A streaming handler's has no `Completion`. */
-class CallbackContext extends CallbackMembers {
+/** What a handler up to nodejs22.x gets; members in the order of AWS's. */
+export class CallbackContext extends Extras {
+  /** The handler sets it. Whether the answer of a callback waits until the handler has nothing left to do. */
+  callbackWaitsForEmptyEventLoop = true
+  readonly succeed: Completion['succeed']
+  readonly fail: Completion['fail']
+  readonly done: Completion['done']
   readonly functionVersion: string
   readonly functionName: string
   readonly memoryLimitInMB: string
   readonly logGroupName: string
   readonly logStreamName: string
-  readonly clientContext: ClientContext
+  readonly clientContext: unknown
   readonly identity: undefined
   readonly invokedFunctionArn: string
   readonly awsRequestId: string
   readonly tenantId: string | undefined
   readonly getRemainingTimeInMillis: () => number
 
-  constructor(
-    invocation: Invocation,
-    facts: FunctionFacts,
-    wait: WaitSetting,
-    completion: Completion | undefined,
-  ) {
-    super(invocation, wait, completion)
+  constructor(invocation: Invocation, facts: FunctionFacts, completion: Completion) {
+    super(invocation)
     const { meta } = invocation
+    this.succeed = completion.succeed
+    this.fail = completion.fail
+    this.done = completion.done
     this.functionVersion = facts.functionVersion
     this.functionName = facts.functionName
     this.memoryLimitInMB = String(facts.memoryMb)
@@ -133,25 +115,23 @@ class CallbackContext extends CallbackMembers {
   }
 }
 
+/** What a streaming handler up to nodejs22.x gets: nothing that would end the invocation past the stream. */
+export function streamingCallbackContext(invocation: Invocation, facts: FunctionFacts): object {
+  const unused = (): void => {}
+  const completion = { succeed: unused, fail: unused, done: unused }
+  const context = new CallbackContext(invocation, facts, completion)
+  for (const name of Object.keys(completion)) Reflect.deleteProperty(context, name)
+  return context
+}
+
 // Printed as a plain object, which is what AWS's context is.
-for (const type of [Extras, PromiseContext, CallbackMembers, CallbackContext])
+for (const type of [Extras, PromiseContext, CallbackContext])
   Object.defineProperty(type.prototype, 'constructor', { value: Object, writable: true, configurable: true })
-
-/** What a handler of nodejs24.x or later gets. */
-export const promiseContext = (invocation: Invocation, facts: FunctionFacts): object =>
-  new PromiseContext(invocation, facts)
-
-/** What a handler up to nodejs22.x gets. */
-export const callbackContext = (
-  invocation: Invocation,
-  facts: FunctionFacts,
-  wait: WaitSetting,
-  completion?: Completion,
-): object => new CallbackContext(invocation, facts, wait, completion)
 
 const orUndefined = (text: string): string | undefined => (text === '' ? undefined : text)
 
-function parseClientContext(base64: string): ClientContext {
+/** Whatever JSON the client sent. */
+function parseClientContext(base64: string): unknown {
   if (base64 === '') return undefined
   return JSON.parse(Buffer.from(base64, 'base64').toString())
 }
