@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 
 /** Why a request is turned away before anything looks at it. */
 export interface Refusal {
@@ -47,11 +47,14 @@ export function createGuardPolicy(options: {
   const given = [options.listenHost, ...options.allowHosts, ...(publicUrl ? [publicUrl.hostname] : [])]
   for (const item of given) {
     const name = item.toLowerCase()
-    if (name.startsWith('*.')) suffixes.push(name.slice(1))
-    else if (!EVERY_ADDRESS.has(name)) names.add(isIPv6(name) ? `[${name}]` : name)
+    if (name.startsWith('*.')) {
+      suffixes.push(name.slice(1))
+    } else if (!EVERY_ADDRESS.has(name)) {
+      names.add(isIPv6(name) ? `[${name}]` : name)
+      // Function URLs are names below the one they are served at.
+      if (options.face === 'ingress' && isIP(name) === 0) suffixes.push(`.${name}`)
+    }
   }
-  // Function URLs are names below the public one.
-  if (options.face === 'ingress' && publicUrl) suffixes.push(`.${publicUrl.hostname.toLowerCase()}`)
   return { face: options.face, names, suffixes, publicOrigin: publicUrl?.origin, lastHost: undefined }
 }
 

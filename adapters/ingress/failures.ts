@@ -51,6 +51,8 @@ export function refused(error: EngineError): Reply {
       return failure(409, 'ResourceConflictException', { Type: 'User', message })
     case 'unavailable':
       return failure(503, 'ServiceException', { Type: 'Service', message })
+    case 'unsupported':
+      return failure(501, 'ServiceException', { Type: 'Service', message })
     case 'timeout':
       return failure(504, 'ServiceException', { Type: 'Service', message })
     case 'already-exists':
@@ -59,7 +61,6 @@ export function refused(error: EngineError): Reply {
     case 'precondition-failed':
     case 'forbidden':
     case 'crashed':
-    case 'unsupported':
     case 'internal':
       return handlerFailed()
   }

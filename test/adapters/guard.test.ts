@@ -53,7 +53,7 @@ hosts('exactly one Host line is needed', () => {
 })
 
 hosts('names of --allow-host are let in, with a star also the names below', () => {
-  const policy = policyOf('ingress', ['Box.lan', '*.functions.example'], '10.0.0.5')
+  const policy = policyOf('api', ['Box.lan', '*.functions.example'], '10.0.0.5')
   const check = (host: string) => guard(['Host', host], '/', 'GET', policy)?.status
 
   assert.is(check('box.lan:80'), undefined)
@@ -61,6 +61,15 @@ hosts('names of --allow-host are let in, with a star also the names below', () =
   assert.is(check('10.0.0.5:4701'), undefined)
   assert.is(check('functions.example'), 421)
   assert.is(check('x.box.lan'), 421)
+})
+
+hosts('ingress also serves function URLs below its names, never below an address', () => {
+  const policy = policyOf('ingress', ['box.lan'], '10.0.0.5')
+  const check = (host: string) => guard(['Host', host], '/', 'GET', policy)?.status
+
+  assert.is(check('abc.lambda-url.us-east-1.box.lan:4701'), undefined)
+  assert.is(check('abc.lambda-url.us-east-1.10.0.0.5:4701'), 421)
+  assert.is(check('evilbox.lan'), 421)
 })
 
 hosts('binding to every address adds no name', () => {
