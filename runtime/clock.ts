@@ -4,7 +4,8 @@ export interface Timer {
 }
 
 /**
- * The only source of time. Wall time is for display and schedules; every duration, deadline and back-off is measured
+ * The only source of time. Wall time is for display and schedules; every duration, deadline and back-off is
+ * measured
  * with `monotonicMs`, so a clock that jumps expires nothing.
  */
 export interface Clock {

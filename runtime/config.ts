@@ -117,7 +117,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * The frozen configuration from flags (`{ port: '0' }`, `{ 'http-port': '0' }`) and the environment (`LAMBENT_PORT`).
+ * The frozen configuration from flags (`{ port: '0' }`, `{ 'http-port': '0' }`) and the environment
+ * (`LAMBENT_PORT`).
  * Reports all problems together in a ConfigError that names flag and variable.
  */
 export function readConfig(

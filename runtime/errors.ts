@@ -22,7 +22,10 @@ export type ErrorCode =
 /** Why an invocation was throttled: Lambda's own words are mapped from these in adapters/lambda. */
 export type ThrottleReason = 'reserved-concurrency' | 'account-concurrency' | 'environment-cap' | 'queue-full'
 
-/** What an `EngineError` may carry beside its message. `detail` is one machine-readable word or value an adapter may need. */
+/**
+ * What an `EngineError` may carry beside its message. `detail` is one machine-readable word or value an
+ * adapter may need.
+ */
 export interface EngineErrorOptions {
   cause?: unknown
   hint?: string

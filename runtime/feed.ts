@@ -12,7 +12,9 @@ export interface EngineEvent {
 
 const KEPT_EVENTS = 1000
 
-/** The last 1,000 events, and whoever wants to hear of new ones. Listeners must not throw and must be quick. */
+/**
+ * The last 1,000 events, and whoever wants to hear of new ones. Listeners must not throw and must be quick.
+ */
 export class Feed {
   readonly #clock: Clock
   readonly #ring: EngineEvent[] = []
@@ -29,7 +31,10 @@ export class Feed {
     for (const listener of this.#listeners) listener(event)
   }
 
-  /** Calls `listener` with what is kept after `afterId`, oldest first, then with every new event until disposed. */
+  /**
+   * Calls `listener` with what is kept after `afterId`, oldest first, then with every new event until
+   * disposed.
+   */
   watch(afterId: number | undefined, listener: (event: EngineEvent) => void): Disposable {
     if (afterId !== undefined) {
       const kept = this.#ring.filter((event) => event !== undefined && event.id > afterId)

@@ -50,10 +50,13 @@ export interface Engine {
   setApiUrl(url: string): void
   /** Resolves when the spare environments that are wanted have booted. */
   sparesReady(): Promise<void>
-  /** Refuses new work, waits for running work up to `drainMs`, then kills what is left and closes everything. */
+  /**
+   * Refuses new work, waits for running work up to `drainMs`, then kills what is left and closes everything.
+   */
   stop(): Promise<void>
 }
 
+/** What the engine is handed instead of reaching for it. */
 export interface EngineDependencies {
   readonly clock: Clock
   readonly rng: Rng
@@ -68,7 +71,8 @@ const DRAIN_POLL_MS = 20
 /**
  * Builds the engine over `config.dataDirectory` and starts it: what an earlier one accepted is taken up.
  *
- * Rejects with EngineError 'conflict' (another engine has the data directory), 'unsupported' (less isolation than
+ * Rejects with EngineError 'conflict' (another engine has the data directory), 'unsupported' (less isolation
+ * than
  * required) and 'unavailable' (the store cannot be opened).
  */
 export async function createEngine(config: Config, { clock, rng, log }: EngineDependencies): Promise<Engine> {
@@ -236,7 +240,10 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
   }
 }
 
-/** The Node.js binaries that were asked for, by runtime identifier; the engine's own until another one is there. */
+/**
+ * The Node.js binaries that were asked for, by runtime identifier; the engine's own until another one is
+ * there.
+ */
 class Binaries {
   readonly own: NodeBinary = { nodePath: process.execPath, version: process.version }
   readonly #runtimes: NodeRuntimes

@@ -4,7 +4,10 @@ import type { Clock } from './clock.ts'
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** Values of one log line; names carry their units. Never put a payload, a credential or a variable's value here. */
+/**
+ * Values of one log line; names carry their units. Never put a payload, a credential or a variable's value
+ * here.
+ */
 export type LogFields = Readonly<Record<string, unknown>>
 
 /** The engine's own log: one event, one line. Functions' logs are elsewhere (runtime/invoke/logs). */

@@ -6,7 +6,10 @@ export interface Rng {
   fraction(): number
   /** `size` unpredictable bytes. */
   bytes(size: number): Buffer
-  /** A UUID of version-4 shape whose first 48 bits are `nowMs`: ids sort by time, so the index that holds them grows at its end. */
+  /**
+   * A UUID of version-4 shape whose first 48 bits are `nowMs`: ids sort by time, so the index that holds them
+   * grows at its end.
+   */
   uuid(nowMs: number): string
 }
 

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** This package's version, from its own package.json: two folders up from dist's programs or one from the sources. */
+/**
+ * This package's version, from its own package.json: two folders up from dist's programs or one from the
+ * sources.
+ */
 export function packageVersion(): string {
   for (const place of ['../package.json', '../../package.json']) {
     try {

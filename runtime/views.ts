@@ -33,6 +33,7 @@ export interface NodeView {
   readonly gpus: readonly { index: number; free: number; holders: readonly string[] }[]
 }
 
+/** How the engine is. */
 export interface EngineHealth {
   readonly status: 'ok' | 'degraded'
   readonly reasons: readonly string[]

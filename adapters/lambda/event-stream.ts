@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib'
 
 /**
- * Frames of `application/vnd.amazon.eventstream`: u32 total length, u32 headers length, u32 CRC of those eight bytes,
+ * Frames of `application/vnd.amazon.eventstream`: u32 total length, u32 headers length, u32 CRC of those
+ * eight bytes,
  * headers, payload, u32 CRC of everything before; big-endian.
  *
  * @see https://docs.aws.amazon.com/transcribe/latest/dg/streaming-setting-up.html#streaming-event-stream

@@ -33,7 +33,9 @@ export interface InvokeHead {
   readonly traceId: string | undefined
 }
 
-/** How an answer leaves: on Node's own response, or on a bare socket. Headers are name, value, name, value. */
+/**
+ * How an answer leaves: on Node's own response, or on a bare socket. Headers are name, value, name, value.
+ */
 export interface InvokeReply {
   answer(status: number, headers: readonly string[], body: Buffer): void
   startStream(status: number, headers: readonly string[]): void

@@ -58,7 +58,10 @@ function headOf(
 const one = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value
 
-/** Collects the body once; undefined, with the bytes seen, when it is over the limit. A caller who goes away is forgotten. */
+/**
+ * Collects the body once; undefined, with the bytes seen, when it is over the limit. A caller who goes away
+ * is forgotten.
+ */
 function readBody(
   request: IncomingMessage,
   limit: number,

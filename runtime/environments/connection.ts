@@ -5,7 +5,8 @@ import { encodeInvokeMeta, FRAME, HEADER_BYTES, writeHeader, type InvokeMeta } f
 const COPY_BYTES = 64 * 1024
 
 /**
- * The engine's side of one environment's socket. Frames of one turn of the event loop leave together, in one write.
+ * The engine's side of one environment's socket. Frames of one turn of the event loop leave together, in one
+ * write.
  */
 export class Connection {
   readonly #socket: Socket

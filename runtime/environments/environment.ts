@@ -19,7 +19,9 @@ import type { Invocation, InvocationHost } from './invocation.ts'
 import type { LaunchedProcess, ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
 
-/** `loading` is when the code package's module scope runs; `draining` takes no new invocation and then stops. */
+/**
+ * `loading` is when the code package's module scope runs; `draining` takes no new invocation and then stops.
+ */
 export type EnvironmentState = 'starting' | 'spare' | 'loading' | 'idle' | 'busy' | 'draining' | 'stopped'
 
 const TRANSITIONS: Record<EnvironmentState, readonly EnvironmentState[]> = {
@@ -58,7 +60,9 @@ export interface EnvironmentIdentity {
   readonly epoch: number
 }
 
-/** A grandchild can hold the log open after the process is gone: nobody waits longer than this for its end. */
+/**
+ * A grandchild can hold the log open after the process is gone: nobody waits longer than this for its end.
+ */
 const LAST_BYTES_MS = 100
 /** A process closes its sockets as it exits; this much later it is gone, or has to be ended. */
 const EXIT_FOLLOWS_MS = 500
@@ -139,7 +143,10 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#connection?.send(frame(FRAME.specialize, specialization))
   }
 
-  /** Hands over an invocation. At concurrency 1 a second one waits inside the process until the first is answered. */
+  /**
+   * Hands over an invocation. At concurrency 1 a second one waits inside the process until the first is
+   * answered.
+   */
   run(invocation: Invocation): void {
     const first = this.#inFlight.length === 0
     if (first) this.#transition('busy')
@@ -238,7 +245,8 @@ export class Environment implements GatewayMember, InvocationHost {
 
   disconnected(): void {
     this.#socketClosed()
-    // The exit follows, and how it ended must not be hidden by a kill. One that lives on without a connection is of no use.
+    // The exit follows, and how it ended must not be hidden by a kill. One that lives on without a connection
+    // is of no use.
     if (this.#state !== 'stopped') this.#clock.after(EXIT_FOLLOWS_MS, () => this.kill())
   }
 

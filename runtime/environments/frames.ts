@@ -1,5 +1,6 @@
 /**
- * The wire between the engine and an execution environment: frames on a Unix socket (or TCP from another machine).
+ * The wire between the engine and an execution environment: frames on a Unix socket (or TCP from another
+ * machine).
  * A frame is a 16-byte header and a body of raw bytes:
  *
  *     0   u32 LE  body length in bytes
@@ -64,7 +65,10 @@ export interface Specialization {
   runtime: string
   /** Where the code lies, as this process sees it. */
   taskRoot: string
-  /** Set into process.env before user code loads: the function's own variables and AWS's. Complete: nothing else is inherited. */
+  /**
+   * Set into process.env before user code loads: the function's own variables and AWS's. Complete: nothing
+   * else is inherited.
+   */
   environment: Record<string, string>
   logFormat: 'Text' | 'JSON'
   /** Lowest level written in JSON format. */
@@ -73,7 +77,10 @@ export interface Specialization {
   logStream: string
   /** Invocations this process runs at once. */
   concurrency: number
-  /** A code cache made earlier for exactly this package, Node version and architecture, as this process sees it; absent when there is none. */
+  /**
+   * A code cache made earlier for exactly this package, Node version and architecture, as this process sees
+   * it; absent when there is none.
+   */
   codeCachePath?: string
 }
 
@@ -90,7 +97,10 @@ export interface Initialized {
   streaming: boolean
 }
 
-/** What leads the body of an `invoke` frame. Joined by line feeds in this order; none of the values may hold one. */
+/**
+ * What leads the body of an `invoke` frame. Joined by line feeds in this order; none of the values may hold
+ * one.
+ */
 export interface InvokeMeta {
   requestId: string
   /** Unix epoch ms; 0 means no time limit. */
@@ -116,7 +126,10 @@ export const RESULT_META_BYTES = 24
 export interface ResultMeta {
   /** Handler time, milliseconds with a fraction. */
   durationMs: number
-  /** Bytes this environment has written to its log up to the end of this invocation; an END line goes behind them. */
+  /**
+   * Bytes this environment has written to its log up to the end of this invocation; an END line goes behind
+   * them.
+   */
   logBytes: number
   /** Peak resident memory of the process so far, sampled now and then. */
   maxRssKb: number

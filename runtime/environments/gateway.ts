@@ -21,12 +21,16 @@ export interface GatewayMember {
 const HELLO_TIMEOUT_MS = 10_000
 const MAX_HELLO_LINE_BYTES = 256
 const MAX_FORGOTTEN = 1000
-/** Log bytes taken from one environment per window. Past it the socket is not read: the writer of the flood waits, nobody else. */
+/**
+ * Log bytes taken from one environment per window. Past it the socket is not read: the writer of the flood
+ * waits, nobody else.
+ */
 const LOG_WINDOW_MS = 50
 const LOG_WINDOW_BYTES = 800_000
 
 /**
- * Where environments dial in: `engine.sock` for frames, `log.sock` for what they print. Always the environment dials
+ * Where environments dial in: `engine.sock` for frames, `log.sock` for what they print. Always the
+ * environment dials
  * the engine, so it does not matter who started the process. Tokens are good for one connection of each kind.
  */
 export class Gateway {

@@ -12,7 +12,9 @@ export interface InvocationObserver {
   notJson(invocation: Invocation, reason: string): void
   /** Ending: the code could not be loaded; `error` is Lambda's error JSON. */
   initFailed(invocation: Invocation, error: Buffer): void
-  /** Ending: the process is gone, or was killed for a reason the invocation already knows (its time limit). */
+  /**
+   * Ending: the process is gone, or was killed for a reason the invocation already knows (its time limit).
+   */
   lost(invocation: Invocation, exit: ProcessExit): void
   /** Ending: it waited and will not run: no room came free in time, or what it waits for is gone. */
   refused(invocation: Invocation, error: EngineError): void
@@ -38,7 +40,9 @@ export interface InvocationInput {
   readonly observer: InvocationObserver
 }
 
-/** Where an invocation stands: it waits for an environment, is held ahead in a busy one, runs, or has ended. */
+/**
+ * Where an invocation stands: it waits for an environment, is held ahead in a busy one, runs, or has ended.
+ */
 export type InvocationState = 'waiting' | 'queued-ahead' | 'running' | 'ended'
 
 /** What the environment that runs an invocation offers it. */

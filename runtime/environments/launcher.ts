@@ -37,7 +37,10 @@ export interface ProcessExit {
   /** Exit code; null when a signal ended it. */
   code: number | null
   signal: string | null
-  /** True when memory was the cause, by any means: cgroup kill, watchdog, or the engine of JavaScript running out of heap. */
+  /**
+   * True when memory was the cause, by any means: cgroup kill, watchdog, or the engine of JavaScript running
+   * out of heap.
+   */
   outOfMemory: boolean
   /** What decided `outOfMemory`: 'cgroup', 'watchdog', 'heap' or ''. */
   means: string
@@ -50,9 +53,14 @@ export interface LaunchedProcess {
   readonly pid: number | null
   /** The folder to hard-link the code package into; the process sees it as `taskRoot`. */
   readonly taskDirectory: string
-  /** The code's place as the process sees it: `/var/task` where the level has a file system view of its own. */
+  /**
+   * The code's place as the process sees it: `/var/task` where the level has a file system view of its own.
+   */
   readonly taskRoot: string
-  /** The folder to put what the process reads and does not see as its code, such as a code cache; it sees it as `cacheRoot`. */
+  /**
+   * The folder to put what the process reads and does not see as its code, such as a code cache; it sees it
+   * as `cacheRoot`.
+   */
   readonly cacheDirectory: string
   readonly cacheRoot: string
   /** Its own /tmp on this machine. */
@@ -61,7 +69,9 @@ export interface LaunchedProcess {
   readonly exited: Promise<ProcessExit>
   /** Applies limits (cgroup where writable, else data limit and watchdog) and resolves when they hold. */
   limit(limits: ProcessLimits): Promise<void>
-  /** Kills the whole tree with SIGKILL; idempotent. `outOfMemory` marks the reason when the caller knows it. */
+  /**
+   * Kills the whole tree with SIGKILL; idempotent. `outOfMemory` marks the reason when the caller knows it.
+   */
   kill(): void
   /** Asks politely first: SIGTERM to the main process. */
   terminate(): void
@@ -82,7 +92,8 @@ export interface IsolationReport {
 }
 
 /**
- * Whoever starts environments: the local spawner, or an actor on some node of a Ray cluster. The started process
+ * Whoever starts environments: the local spawner, or an actor on some node of a Ray cluster. The started
+ * process
  * dials the engine; a launcher never talks to it.
  */
 export interface Launcher {

@@ -10,7 +10,8 @@ const MARKER = 0
 const LINE_FEED = 10
 
 /**
- * The log of one environment: bytes of its stdout and stderr in, lines with their invocation out to the journal.
+ * The log of one environment: bytes of its stdout and stderr in, lines with their invocation out to the
+ * journal.
  * A marker line from our own bootstrap names the invocation that writes next.
  */
 export class LogIntake {
@@ -69,7 +70,9 @@ export class LogIntake {
     else this.#waiters.push({ bytes, resume: then })
   }
 
-  /** The newest lines the invocation wrote, at most 4 KB, and whether its START line was already journaled. */
+  /**
+   * The newest lines the invocation wrote, at most 4 KB, and whether its START line was already journaled.
+   */
   take(requestId: string): { tail: string; startWritten: boolean } {
     if (this.#requestId !== requestId) return { tail: '', startWritten: false }
     const taken = { tail: this.#tail.join(''), startWritten: this.#startWritten }

@@ -27,7 +27,8 @@ const AHEAD_PATIENCE_MS = 5
 const MAX_LAUNCH_FAILURES = 3
 
 /**
- * The environments of one function version (and tenant), and the invocations that wait for one. The most recently used
+ * The environments of one function version (and tenant), and the invocations that wait for one. The most
+ * recently used
  * idle environment is taken first, so that the others can be reaped.
  */
 export class EnvironmentPool implements EnvironmentOwner {
@@ -74,7 +75,10 @@ export class EnvironmentPool implements EnvironmentOwner {
     this.starting += 1
   }
 
-  /** What `tick` has to do here: calls back what is held behind slow work, wherever it could run sooner elsewhere. */
+  /**
+   * What `tick` has to do here: calls back what is held behind slow work, wherever it could run sooner
+   * elsewhere.
+   */
   recallSlow(now: number): void {
     if (this.#held === 0) return
     for (const environment of this.members) {

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 const MAX_DIRECTORY_BYTES = 80
 
 /**
- * A short-named folder for the sockets of the engine that holds `dataDirectory`: the same one after a restart, so that
+ * A short-named folder for the sockets of the engine that holds `dataDirectory`: the same one after a
+ * restart, so that
  * what survived finds it again. A folder of that name that somebody else made is not used.
  */
 export function openSocketDirectory(dataDirectory: string): string {

@@ -19,7 +19,8 @@ interface Shelf {
 }
 
 /**
- * Processes that have booted and loaded nothing, a few per Node version: a cold start is then the time to load a code
+ * Processes that have booted and loaded nothing, a few per Node version: a cold start is then the time to
+ * load a code
  * package. Bounded by `perVersion`; refilled in quiet moments.
  */
 export class Spares implements EnvironmentOwner {

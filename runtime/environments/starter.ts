@@ -21,14 +21,21 @@ export interface NodeBinary {
 
 /** Starts environments and hands them their code. */
 export interface EnvironmentStarter {
-  /** Starts a process; `owner` is told when it has booted. With a version: for that one only, with what a spare cannot do. */
+  /**
+   * Starts a process; `owner` is told when it has booted. With a version: for that one only, with what a
+   * spare cannot do.
+   */
   start(options: StartOptions): Environment
-  /** Links the code, sets limits and tells the process to load. Rejects when the environment is gone meanwhile. */
+  /**
+   * Links the code, sets limits and tells the process to load. Rejects when the environment is gone
+   * meanwhile.
+   */
   specialize(environment: Environment, version: FunctionVersion, gpuIndices: readonly number[]): Promise<void>
   /** Where functions reach the engine's own APIs; set once it listens. */
   engineUrl: string | undefined
 }
 
+/** What to start, and where. */
 export interface StartOptions {
   readonly binary: NodeBinary
   readonly launcher: Launcher
@@ -37,6 +44,7 @@ export interface StartOptions {
   readonly gpuIndices?: readonly number[]
 }
 
+/** A starter whose processes dial `gateway`. */
 export function createStarter(parts: {
   gateway: Gateway
   packages: CodePackages

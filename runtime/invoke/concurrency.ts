@@ -8,7 +8,8 @@ interface AccountCount {
 }
 
 /**
- * The gate every invocation passes: a function's reserved concurrency and the account's limit. It refuses at once and
+ * The gate every invocation passes: a function's reserved concurrency and the account's limit. It refuses at
+ * once and
  * never queues, so nested calls cannot wait for each other here.
  */
 export class ConcurrencyGate {

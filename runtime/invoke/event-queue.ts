@@ -21,9 +21,13 @@ import type { EventRequest, InvokeSink } from './types.ts'
 const MAX_EVENTS_PER_FUNCTION = 1_000_000
 /** Events of one function that run at once. */
 const CONCURRENT_EVENTS = 32
-/** Payloads of waiting events kept in memory, all together; the rest is read from the store when it is due. */
+/**
+ * Payloads of waiting events kept in memory, all together; the rest is read from the store when it is due.
+ */
 const CACHED_PAYLOAD_BYTES = 64 * 1024 * 1024
-/** A throttled event is no failed attempt: it goes back, and its function's queue pauses this long, doubling. */
+/**
+ * A throttled event is no failed attempt: it goes back, and its function's queue pauses this long, doubling.
+ */
 const FIRST_PAUSE_MS = 1000
 const LAST_PAUSE_MS = 300_000
 const LOAD_PAGE = 10_000
@@ -39,8 +43,10 @@ export type StartRun = (
 ) => void
 
 /**
- * Accepted events: on disk before they are acknowledged, run in order of acceptance per function, and gone from the
- * disk in the same transaction that records how they ended. What is on disk at a start is owed and runs again.
+ * Accepted events: on disk before they are acknowledged, run in order of acceptance per function, and gone
+ * from the
+ * disk in the same transaction that records how they ended. What is on disk at a start is owed and runs
+ * again.
  */
 export class EventQueue {
   readonly #store: Store

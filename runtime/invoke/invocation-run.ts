@@ -37,7 +37,8 @@ const NO_META: ResultMeta = { durationMs: 0, logBytes: 0, maxRssKb: 0 }
 const MB_IN_KB = 1024
 
 /**
- * One invocation seen from its caller: listens to what the environment tells, makes Lambda's answer and the run's
+ * One invocation seen from its caller: listens to what the environment tells, makes Lambda's answer and the
+ * run's
  * record out of it, and hands both on.
  */
 export class InvocationRun implements InvocationObserver {

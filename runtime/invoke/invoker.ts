@@ -15,6 +15,7 @@ const READY_WAIT_MS = 60_000
 /** Invocations that may wait so at once. */
 const MAX_READY_WAITERS = 1000
 
+/** What the path of an invocation leads through. */
 export interface InvokerParts {
   readonly clock: Clock
   readonly resolver: Resolver
@@ -25,7 +26,8 @@ export interface InvokerParts {
 }
 
 /**
- * The one path of every invocation: resolve, gate, scheduler. What listens to the environment is an InvocationRun.
+ * The one path of every invocation: resolve, gate, scheduler. What listens to the environment is an
+ * InvocationRun.
  */
 export class InvocationPath implements Invoker {
   readonly #parts: InvokerParts
@@ -86,7 +88,9 @@ export class InvocationPath implements Invoker {
     this.#submit(new InvocationRun({ context: this.#parts.context, request, sink, target, ...event }))
   }
 
-  /** The version they were resolved to was replaced before they started: they are resolved anew, counted once. */
+  /**
+   * The version they were resolved to was replaced before they started: they are resolved anew, counted once.
+   */
   reroute(invocations: readonly Invocation[]): void {
     for (const invocation of invocations) {
       const run = invocation.input.observer

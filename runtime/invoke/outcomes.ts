@@ -70,12 +70,15 @@ export const responseTooLarge = (limitBytes: number): Buffer =>
     }),
   )
 
-/** Type and message out of error JSON a runtime sent, for the run's record. Anything unreadable is `Unknown`. */
+/**
+ * Type and message out of error JSON a runtime sent, for the run's record. Anything unreadable is `Unknown`.
+ */
 export function describeError(payload: Buffer): { errorType: string; errorMessage: string } {
   try {
     const value: unknown = JSON.parse(payload.toString('utf8'))
     if (typeof value !== 'object' || value === null) return { errorType: 'Unknown', errorMessage: '' }
-    const { errorType, errorMessage } = value as { errorType?: unknown; errorMessage?: unknown } // checked below
+    // checked below
+    const { errorType, errorMessage } = value as { errorType?: unknown; errorMessage?: unknown }
     return {
       errorType: typeof errorType === 'string' ? errorType : 'Unknown',
       errorMessage: typeof errorMessage === 'string' ? errorMessage.slice(0, 1024) : '',

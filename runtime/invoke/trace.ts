@@ -1,5 +1,6 @@
 /**
- * A trace header for a caller who sent none, made of the request's id, which is unique and begins with the time.
+ * A trace header for a caller who sent none, made of the request's id, which is unique and begins with the
+ * time.
  *
  * @see https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
  */

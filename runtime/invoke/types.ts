@@ -41,7 +41,8 @@ export interface StreamEnd {
 }
 
 /**
- * Who waits for an invocation. Exactly one of `result` and `refused` is called, once; or, for a streaming request,
+ * Who waits for an invocation. Exactly one of `result` and `refused` is called, once; or, for a streaming
+ * request,
  * `streamStarted`, any number of `streamData` and `streamEnded`.
  */
 export interface InvokeSink {
@@ -70,11 +71,17 @@ export interface EventRequest {
   readonly tenantId: string
 }
 
+/** The face of the one path: what adapters call. */
 export interface Invoker {
   invoke(request: InvokeRequest, sink: InvokeSink): void
-  /** As `invoke`, for callers off the hot path; streams are collected. Rejects with what `refused` would get. */
+  /**
+   * As `invoke`, for callers off the hot path; streams are collected. Rejects with what `refused` would get.
+   */
   run(request: Omit<InvokeRequest, 'streaming'>): Promise<InvokeOutcome>
-  /** Resolves after the event is on disk: it will run at least once. Rejects 'not-found', 'throttled' (queue bound), 'unavailable'. */
+  /**
+   * Resolves after the event is on disk: it will run at least once. Rejects 'not-found', 'throttled' (queue
+   * bound), 'unavailable'.
+   */
   accept(request: EventRequest): Promise<void>
   /** DryRun: throws when the function or qualifier does not exist. */
   check(scope: Scope, functionName: string, qualifier: string | undefined): void

@@ -21,7 +21,8 @@ export interface Holding {
 }
 
 /**
- * The machines that offer resources. Two implementations: this machine (`local`), or a Ray cluster, where Ray decides
+ * The machines that offer resources. Two implementations: this machine (`local`), or a Ray cluster, where Ray
+ * decides
  * which node and which GPU.
  */
 export interface Cluster {

@@ -13,7 +13,8 @@ interface LocalNode {
 }
 
 /**
- * This machine as a cluster: one node, or `nodes` equal virtual ones, so that placement has meaning on one box.
+ * This machine as a cluster: one node, or `nodes` equal virtual ones, so that placement has meaning on one
+ * box.
  * GPUs are dealt out whole; other amounts are divided evenly.
  */
 export function createLocalCluster(options: {

@@ -26,7 +26,8 @@ export type Placement =
   | { kind: 'infeasible'; reason: string }
 
 /**
- * Decides where a request goes: the node with the least room left that still fits (best fit), by name among equals, so
+ * Decides where a request goes: the node with the least room left that still fits (best fit), by name among
+ * equals, so
  * that large requests find large holes. Pure: the same values give the same decision.
  */
 export function place(request: LeaseRequest, nodes: readonly NodeState[]): Placement {
@@ -50,7 +51,10 @@ export function place(request: LeaseRequest, nodes: readonly NodeState[]): Place
   return { kind: 'wait', reason: `Waits for ${describe(request.resources)}: held by others.` }
 }
 
-/** A fraction goes to the fullest GPU that still has room; whole ones to GPUs nobody holds. Undefined: no room. */
+/**
+ * A fraction goes to the fullest GPU that still has room; whole ones to GPUs nobody holds. Undefined: no
+ * room.
+ */
 export function pickGpus(gpu: number, free: readonly number[]): number[] | undefined {
   if (gpu === 0) return []
   if (gpu < MILLI) {

@@ -18,6 +18,7 @@ const QUIET_TICKS = 200
 const GROW_AFTER_MS = 5
 const REAP_EVERY_MS = 1000
 
+/** What a scheduler works with, and its bounds. */
 export interface SchedulerOptions {
   readonly clock: Clock
   readonly log: Log
@@ -42,7 +43,8 @@ export interface SchedulerOptions {
 }
 
 /**
- * Brings waiting invocations and environments together: pools by version, leases by what a version asks for, growth
+ * Brings waiting invocations and environments together: pools by version, leases by what a version asks for,
+ * growth
  * when waiting takes longer than a start, and the end of idle environments when others need what they hold.
  */
 export class Scheduler implements PoolHost {
@@ -239,7 +241,9 @@ export class Scheduler implements PoolHost {
     })
   }
 
-  /** Stops the idle environment that was used least recently, of any pool but the ones that want something. */
+  /**
+   * Stops the idle environment that was used least recently, of any pool but the ones that want something.
+   */
   #reclaimFor(hungry: EnvironmentPool | undefined, justIdle: EnvironmentPool | undefined): void {
     if (hungry === undefined || hungry === justIdle) return
     let oldest: Environment | undefined
@@ -329,7 +333,9 @@ export class Scheduler implements PoolHost {
     }
   }
 
-  /** Stops environments that were idle too long, and has code caches made by those that have a quiet second. */
+  /**
+   * Stops environments that were idle too long, and has code caches made by those that have a quiet second.
+   */
   #reap(): void {
     const now = this.#options.clock.monotonicMs()
     for (const pool of this.#pools.values()) {
