@@ -64,6 +64,7 @@ export interface EngineDependencies {
 }
 
 const RETENTION_EVERY_MS = 60_000
+const SWEEP_EVERY_MS = 3_600_000
 /** Lambda's limit on a version's loading; in the extended profile a longer Timeout stretches it. */
 const INIT_LIMIT_MS = 10_000
 const DRAIN_POLL_MS = 20
@@ -188,9 +189,15 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
       .applyRetention(config.retention)
       .catch((error: unknown) => log.warn('retention failed', { error }))
   })
+  const sweep = clock.every(SWEEP_EVERY_MS, () => {
+    packages
+      .sweep(registry.packageIds())
+      .catch((error: unknown) => log.warn('unused packages not removed', { error }))
+  })
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     retention.cancel()
+    sweep.cancel()
     const patience = clock.sleep(config.drainMs)
     await Promise.race([patience, Promise.all([events.drain(), quiet(clock, gate)])])
     path.close()
