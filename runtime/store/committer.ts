@@ -7,7 +7,10 @@ import type { GroupOutcome, SetFailure, WriterPort } from './writer-messages.ts'
 /** Bytes that may wait to be written before more is refused. */
 export const UNWRITTEN_BYTES = 64 * 1024 * 1024
 
-/** Groups with the writer at once. One: while it syncs the next one grows, and two half as large cost more syncs. */
+/**
+ * Groups with the writer at once. One: while it syncs the next one grows, and two half as large cost more
+ * syncs.
+ */
 const GROUPS_AHEAD = 1
 
 /** Somebody waiting for a set; undefined for a set nobody waits for. */

@@ -56,8 +56,8 @@ export function readLinesBackwards(
     while (end > 0) {
       const start = Math.max(0, end - CHUNK_BYTES)
       const text = Buffer.concat([readChunk(descriptor, start, end), carry])
-      let lineEnd = isTail ? text.lastIndexOf(LINE_FEED) + 1 : text.length
-      isTail = false
+      let lineEnd: number = isTail ? text.lastIndexOf(LINE_FEED) + 1 : text.length
+      isTail = isTail && lineEnd === 0 // the torn end may be longer than a chunk
       for (;;) {
         const before = lineEnd < 2 ? -1 : text.lastIndexOf(LINE_FEED, lineEnd - 2)
         if (before < 0) break

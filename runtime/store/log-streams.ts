@@ -104,8 +104,8 @@ export function deleteLogFiles(
     statements.run('DELETE FROM log_files WHERE file_id = ?', [fileId])
     if (isOpen(streamId)) continue
     statements.run(
-      `DELETE FROM log_streams WHERE stream_id = ?1
-       AND NOT EXISTS (SELECT 1 FROM log_files WHERE log_files.stream_id = ?1)`,
+      `DELETE FROM log_streams WHERE stream_id = ?
+       AND NOT EXISTS (SELECT 1 FROM log_files WHERE log_files.stream_id = log_streams.stream_id)`,
       [streamId],
     )
   }

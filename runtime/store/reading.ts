@@ -8,6 +8,8 @@ import type { SqlValue } from './store.ts'
 export interface PreparedStatements {
   get(sql: string, parameters: readonly SqlValue[]): unknown
   all(sql: string, parameters: readonly SqlValue[]): unknown[]
+  /** As `all`, each row an array in the order of the columns. */
+  rows(sql: string, parameters: readonly SqlValue[]): unknown[]
   run(sql: string, parameters: readonly SqlValue[]): number
 }
 
@@ -33,7 +35,8 @@ function preparedStatements(db: Database): PreparedStatements {
   }
   return {
     get: (sql, parameters) => statement(sql).get(parameters),
-    all: (sql, parameters) => statement(sql).all(parameters),
+    all: (sql, parameters) => statement(sql).raw(false).all(parameters),
+    rows: (sql, parameters) => statement(sql).raw(true).all(parameters),
     /** How many rows changed. */
     run: (sql, parameters) => statement(sql).run(parameters).changes,
   }

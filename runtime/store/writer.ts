@@ -6,8 +6,8 @@ import { GroupReader, type Group } from './groups.ts'
 import type { GroupOutcome, SetFailure, WriterOptions } from './writer-messages.ts'
 
 /**
- * A checkpoint copies the write-ahead log into the database once about this much was written. Small, because commits
- * wait for it: 11 ms where 16 MB took 50, at the same cost a byte.
+ * A checkpoint copies the write-ahead log into the database once about this much was written. Small, because
+ * commits wait for it: 11 ms where 16 MB took 50, at the same cost a byte.
  */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024
 

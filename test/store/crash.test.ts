@@ -52,7 +52,10 @@ function start(program: string, directory: string, first: string) {
   return { child, lines: createInterface({ input: child.stdout }) }
 }
 
-/** Starts the writer, kills it at a point that differs from cycle to cycle, and answers what it had acknowledged. */
+/**
+ * Starts the writer, kills it at a point that differs from cycle to cycle, and answers what it had
+ * acknowledged.
+ */
 async function crashOnce(
   program: string,
   directory: string,

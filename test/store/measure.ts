@@ -2,15 +2,15 @@ import { rmSync } from 'node:fs'
 import { systemClock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import { systemRng } from '../../runtime/rng.ts'
-import { deleteEvent, insertEvent } from '../../runtime/store/events.ts'
+import { deleteEvent, insertEvent, loadEventHeads } from '../../runtime/store/events.ts'
 import { openStore, type OpenStore } from '../../runtime/store/open.ts'
 import { insertRun } from '../../runtime/store/runs.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { makeEvent, makeRun, makeStream } from './samples.ts'
 
 /**
- * Figures of the store, by hand: `npx tsx test/store/measure.ts`. Rates of durable accepts at several depths, how busy
- * they keep the main thread, and what the journal costs there.
+ * Figures of the store, by hand: `npx tsx test/store/measure.ts`. Rates of durable accepts at several depths,
+ * how busy they keep the main thread, and what the journal costs there.
  */
 
 const SECONDS = 2
@@ -89,8 +89,16 @@ async function journal(store: OpenStore): Promise<void> {
 async function restart(directory: string): Promise<void> {
   const startMs = performance.now()
   const reopened = await openStore({ dataDirectory: directory, clock: systemClock, log })
+  const openedMs = performance.now() - startMs
+  let loaded = 0
+  for (let after = 0, page = 1; page > 0; loaded += page) {
+    const heads = loadEventHeads(reopened.reader, after, 5000)
+    page = heads.length
+    after = heads.at(-1)?.sequence ?? 0
+  }
+  const loadedMs = performance.now() - startMs - openedMs
   await reopened.close()
-  print(`open and close again: ${(performance.now() - startMs).toFixed(0)} ms`)
+  print(`restart: open ${openedMs.toFixed(0)} ms, heads of ${loaded} events ${loadedMs.toFixed(0)} ms`)
 }
 
 const folder = temporaryDirectory()
