@@ -75,8 +75,8 @@ export class FunctionError extends Error {
 /** An engine, seen from outside. Every call rejects with a LambentError when the engine refuses it. */
 export interface Client {
   /**
-   * Runs a function and returns its result; undefined for `Event` and `DryRun`. Rejects with a FunctionError when
-   * the function failed.
+   * Runs a function and returns its result; undefined for `Event` and `DryRun`. Rejects with a FunctionError
+   * when the function failed.
    */
   invoke<Result = unknown>(name: string, payload?: unknown, options?: InvokeOptions): Promise<Result>
   readonly runs: {

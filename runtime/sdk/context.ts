@@ -1,8 +1,8 @@
 import type { Context } from './types.ts'
 
 /**
- * A context that reads every member from whatever `current` gives at that moment. Reading a member where there is
- * no invocation throws.
+ * A context that reads every member from whatever `current` gives at that moment. Reading a member where
+ * there is no invocation throws.
  */
 export function contextOf(current: () => Context | undefined): Context {
   const now = (): Context => {

@@ -5,8 +5,8 @@ const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as co
 const FORM = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/
 
 /**
- * A duration in milliseconds, a fraction rounded up; null for `'none'`. Throws a TypeError that names the accepted
- * forms for anything else.
+ * A duration in milliseconds, a fraction rounded up; null for `'none'`. Throws a TypeError that names the
+ * accepted forms for anything else.
  */
 export function parseDuration(value: unknown): number | null {
   if (value === 'none') return null
@@ -17,5 +17,6 @@ export function parseDuration(value: unknown): number | null {
       `${JSON.stringify(value) ?? String(value)} is not a duration: give milliseconds (1500), '250ms', '30s', '5m', '2h', '7d' or 'none'.`,
     )
   const [, amount, unit] = match
-  return Math.ceil(Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]) // one of them: the expression says so
+  // One of them: the expression says so.
+  return Math.ceil(Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS])
 }

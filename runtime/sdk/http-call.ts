@@ -21,8 +21,8 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends one request and reads the answer. Not `fetch`: that gives up on an answer after five minutes, and functions
- * may run for days. Rejects with the signal's reason when it aborts.
+ * Sends one request and reads the answer. Not `fetch`: that gives up on an answer after five minutes, and
+ * functions may run for days. Rejects with the signal's reason when it aborts.
  */
 export function sendCall(call: HttpCall): Promise<HttpAnswer> {
   const { method, url, headers, body, signal } = call

@@ -23,7 +23,7 @@ export type {
 export const defineConfig = (config: ProjectConfig): ProjectConfig => config
 
 /**
- * The context of the invocation that this code runs in, also behind awaits and in concurrent calls. Reading a member
- * outside of an invocation throws.
+ * The context of the invocation that this code runs in, also behind awaits and in concurrent calls. Reading a
+ * member outside of an invocation throws.
  */
 export const context: Context = installedSdk()?.context ?? contextOf(() => undefined)

@@ -1,8 +1,8 @@
 import type { Context } from './types.ts'
 
 /**
- * Where an environment keeps its SDK for the packages it runs: a versioned global symbol, so that a package built
- * with one version runs in any environment that still offers that version.
+ * Where an environment keeps its SDK for the packages it runs: a versioned global symbol, so that a package
+ * built with one version runs in any environment that still offers that version.
  */
 export const SDK_SYMBOL = Symbol.for('lambent.sdk.v1')
 

@@ -21,7 +21,8 @@ sdk('a config is returned as it is', () => {
 sdk('inside an environment the context is the current invocation’s', async () => {
   const files = {
     'index.js': `${CODE}
-      exports.handler = async (event, own) => [await read(), context.functionName, context.signal === own.signal, parseDuration('2s')]`,
+      exports.handler = async (event, own) =>
+        [await read(), context.functionName, context.signal === own.signal, parseDuration('2s')]`,
   }
   await using environment = await TestEnvironment.start({ files })
 
@@ -43,7 +44,9 @@ sdk('what an invocation left behind still reads its own context', async () => {
   const files = {
     'index.js': `${CODE}
       let left
-      exports.handler = async (event) => { if (event.leave) { left = read(); return } return [await left, context.runId] }`,
+      exports.handler = async (event) => {
+        if (event.leave) { left = read(); return }
+        return [await left, context.runId] }`,
   }
   await using environment = await TestEnvironment.start({ files })
 

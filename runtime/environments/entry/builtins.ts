@@ -44,8 +44,8 @@ export async function touchBuiltins(): Promise<void> {
 }
 
 /**
- * Makes the first `import()` of CommonJS code cheap and quiet: Node.js would print once per process that the way it
- * is resolved is experimental.
+ * Makes the first `import()` of CommonJS code cheap and quiet: Node.js would print once per process that the
+ * way it is resolved is experimental.
  */
 async function warmImport(): Promise<void> {
   const emitWarning = process.emitWarning

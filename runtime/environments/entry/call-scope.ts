@@ -2,9 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Invocation } from './invocation.ts'
 
 /**
- * Which invocation the running code belongs to. With one invocation at a time that is a plain variable; asynchronous
- * storage costs on every promise and is entered only where it decides something: at concurrency above one, or when
- * the package uses the SDK.
+ * Which invocation the running code belongs to. With one invocation at a time that is a plain variable;
+ * asynchronous storage costs on every promise and is entered only where it decides something: at concurrency
+ * above one, or when the package uses the SDK.
  */
 export class CallScope {
   #storage: AsyncLocalStorage<Invocation> | undefined
@@ -40,8 +40,8 @@ export class CallScope {
   }
 
   /**
-   * The invocation a log line belongs to. With one at a time it stays the latest one after it has ended, as on AWS,
-   * until the next begins.
+   * The invocation a log line belongs to. With one at a time it stays the latest one after it has ended, as
+   * on AWS, until the next begins.
    */
   logged(): Invocation | undefined {
     return this.#concurrent ? this.#storage?.getStore() : this.#latest

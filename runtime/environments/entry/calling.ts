@@ -1,4 +1,3 @@
-import { nextTurn } from './clock.ts'
 import {
   CallbackContext,
   PromiseContext,
@@ -25,13 +24,13 @@ export function callingOf(
 }
 
 /**
- * From nodejs24.x on: the value, or what the promise becomes, is the result. It is sent in the next turn of the event
- * loop, so that a rejection nobody handles ends the process before it.
+ * From nodejs24.x on: the value, or what the promise becomes, is the result. It is sent in the next turn of
+ * the event loop, so that a rejection nobody handles ends the process before it.
  */
 function callWithPromise(runtime: Runtime, facts: FunctionFacts): Calling {
   return (executor, invocation, event) => {
-    const succeed = (result: unknown): void => nextTurn(() => executor.succeed(invocation, result))
-    const fail = (thrown: unknown): void => nextTurn(() => executor.fail(invocation, thrown))
+    const succeed = (result: unknown): void => executor.later(() => executor.succeed(invocation, result))
+    const fail = (thrown: unknown): void => executor.later(() => executor.fail(invocation, thrown))
     const context = new PromiseContext(invocation, facts)
     invocation.context = context
     try {
@@ -45,8 +44,8 @@ function callWithPromise(runtime: Runtime, facts: FunctionFacts): Calling {
 }
 
 /**
- * Up to nodejs22.x: the first of callback, context method and promise answers. A callback's answer waits until the
- * event loop is empty unless the handler said otherwise; without any answer it is null then.
+ * Up to nodejs22.x: the first of callback, context method and promise answers. A callback's answer waits
+ * until the event loop is empty unless the handler said otherwise; without any answer it is null then.
  */
 function callWithCallback(runtime: Runtime, facts: FunctionFacts): Calling {
   return (executor, invocation, event) => {
@@ -123,7 +122,7 @@ function failureOfStream(
   stream: ResponseStream,
 ): (thrown: unknown) => void {
   return (thrown) =>
-    nextTurn(() => {
+    executor.later(() => {
       if (stream.writableFinished && invocation.state === 'running') {
         executor.logLateError(thrown)
         executor.endStream(invocation)

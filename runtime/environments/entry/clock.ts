@@ -1,6 +1,6 @@
 /**
- * Time inside an execution environment. Everything is bound before user code loads, so fake timers in a handler do
- * not stop the environment's own.
+ * Time inside an execution environment. Everything is bound before user code loads, so fake timers in a
+ * handler do not stop the environment's own.
  */
 const { setTimeout: startTimer, clearTimeout: stopTimer, setImmediate: startImmediate } = globalThis
 const wallNow = Date.now

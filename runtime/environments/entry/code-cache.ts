@@ -4,15 +4,16 @@ import { cachedDataVersionTag } from 'node:v8'
 import { crc32 } from 'node:zlib'
 
 /**
- * The code cache of a package: what V8 made of its CommonJS files, so that a cold start need not compile them again.
+ * The code cache of a package: what V8 made of its CommonJS files, so that a cold start need not compile them
+ * again.
  *
  *     0   8 bytes  magic and version of this format
  *     8   u32 LE   length of the header
  *     12  JSON     Header
  *     …            the cached data of each file, in the header's order
  *
- * V8 checks only the length of a source and trusts the cached bytes, so both carry a CRC here: the cache then is as
- * good as the folder it lies in.
+ * V8 checks only the length of a source and trusts the cached bytes, so both carry a CRC here: the cache then
+ * is as good as the folder it lies in.
  */
 const MAGIC = 'LMBCODE1'
 const PREFIX_BYTES = MAGIC.length + 4
@@ -77,7 +78,9 @@ export class CodeCache {
   #used = 0
   #rejected = 0
 
-  /** Reads a cache; one that is damaged or was made for another Node.js counts as rejected and gives nothing. */
+  /**
+   * Reads a cache; one that is damaged or was made for another Node.js counts as rejected and gives nothing.
+   */
   constructor(path: string, taskRoot: string) {
     this.#taskRoot = taskRoot
     const files = readCodeCache(path)

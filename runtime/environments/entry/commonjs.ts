@@ -37,8 +37,8 @@ const internals = Module as unknown as ModuleInternals // see ModuleInternals
 const WRAPPER_COLUMNS = internals.wrapper[0].length
 
 /**
- * Compiles the CommonJS files of a package itself, so that a code cache can be used and made. What it cannot compile
- * (ES modules in disguise, syntax errors, files elsewhere) goes Node's own way.
+ * Compiles the CommonJS files of a package itself, so that a code cache can be used and made. What it cannot
+ * compile (ES modules in disguise, syntax errors, files elsewhere) goes Node's own way.
  */
 export class CommonJsLoader {
   readonly #taskRoot: string
@@ -136,5 +136,7 @@ export function readNodePath(): void {
   internals._initPaths()
 }
 
-/** Looks a module up as AWS's runtime client does: from its own place, which names itself in error messages. */
+/**
+ * Looks a module up as AWS's runtime client does: from its own place, which names itself in error messages.
+ */
 export const runtimeRequire: NodeJS.Require = Module.createRequire('/var/runtime/index.mjs')

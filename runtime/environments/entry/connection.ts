@@ -8,10 +8,11 @@ const COPY_BYTES = 16_384
 export class Connection {
   readonly #socket: Socket
   #held = true
+  #gathering = false
 
   /**
-   * Dials at once; what is sent before the connection stands is kept in order. `onClosed` is called once when the
-   * engine is gone or broke the protocol, with the reason if there is one.
+   * Dials at once; what is sent before the connection stands is kept in order. `onClosed` is called once when
+   * the engine is gone or broke the protocol, with the reason if there is one.
    */
   constructor(path: string, onFrame: FrameHandler, onClosed: (reason: Error | undefined) => void) {
     const reader = new FrameReader(onFrame)
@@ -30,10 +31,22 @@ export class Connection {
     this.#socket.on('close', () => onClosed(failure))
   }
 
-  /** Sends whole frames. True when the kernel has all bytes, so that they survive this process. */
+  /**
+   * Sends whole frames. True when the kernel has all bytes, so that they survive this process; or, while
+   * frames are gathered, when it will have them by the end of that.
+   */
   send(frames: Buffer): boolean {
     this.#socket.write(frames)
-    return this.#socket.writableLength === 0
+    return this.#gathering || this.#socket.writableLength === 0
+  }
+
+  /** Sends what `body` sends with one write. */
+  gather(body: () => void): void {
+    this.#gathering = true
+    this.#socket.cork()
+    body()
+    this.#socket.uncork()
+    this.#gathering = false
   }
 
   /** Sends one frame whose body may be large without copying it. */
@@ -60,8 +73,8 @@ export class Connection {
   }
 
   /**
-   * Whether the connection alone keeps the process alive. It must not while a handler runs: an event loop without
-   * anything of the handler's in it is how the end of a callback-style invocation is seen.
+   * Whether the connection alone keeps the process alive. It must not while a handler runs: an event loop
+   * without anything of the handler's in it is how the end of a callback-style invocation is seen.
    */
   hold(held: boolean): void {
     if (held === this.#held) return

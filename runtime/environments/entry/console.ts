@@ -23,8 +23,8 @@ export interface ConsoleSettings {
 export type ErrorLogger = (title: string, thrown: unknown) => void
 
 /**
- * Makes `console.*` write records in AWS's text or JSON format. Line feeds within a record become carriage returns,
- * so that one record is one log event.
+ * Makes `console.*` write records in AWS's text or JSON format. Line feeds within a record become carriage
+ * returns, so that one record is one log event.
  */
 export function patchConsole(settings: ConsoleSettings): ErrorLogger {
   const { specialization, contract, output, scope } = settings

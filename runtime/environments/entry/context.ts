@@ -15,11 +15,12 @@ export interface Completion {
 }
 
 /**
- * What Lambent adds to AWS's members. It is on the prototype, so that the own properties (what `JSON.stringify`,
- * spreading and logging see) are exactly AWS's. A handler may put values of its own in their place.
+ * What Lambent adds to AWS's members. It is on the prototype, so that the own properties (what
+ * `JSON.stringify`, spreading and logging see) are exactly AWS's. A handler may put values of its own in
+ * their place.
  *
- * Classes and plain fields on purpose: a literal with accessors, or a link that is added afterwards, costs two
- * microseconds an invocation.
+ * Classes and plain fields on purpose: a literal with accessors, or a link that is added afterwards, costs
+ * two microseconds an invocation.
  */
 class Extras {
   readonly #invocation: Invocation

@@ -1,6 +1,6 @@
 /**
- * Which of AWS's two handler contracts holds: `callbacks` up to nodejs22.x (AWS's runtime client 3.x), `promises`
- * from nodejs24.x on (4.x).
+ * Which of AWS's two handler contracts holds: `callbacks` up to nodejs22.x (AWS's runtime client 3.x),
+ * `promises` from nodejs24.x on (4.x).
  */
 export type HandlerContract = 'callbacks' | 'promises'
 

@@ -38,8 +38,8 @@ const UNREADABLE_MESSAGE =
 const escapeDelete = (text: string): string => text.replaceAll('\u007f', '%7F')
 
 /**
- * What the caller gets for anything that was thrown. Under `callbacks` an object that only looks like an error
- * counts as one (errors of other realms, and hand-made ones); under `promises` only real errors do.
+ * What the caller gets for anything that was thrown. Under `callbacks` an object that only looks like an
+ * error counts as one (errors of other realms, and hand-made ones); under `promises` only real errors do.
  */
 export function toErrorJson(thrown: unknown, contract: HandlerContract): ErrorJson {
   try {
@@ -67,7 +67,8 @@ function describeLoosely(thrown: unknown): ErrorJson {
     return {
       errorType: escapeDelete(thrown.name),
       errorMessage: escapeDelete(thrown.message),
-      // Absent on a real error whose stack was deleted: the throw below is answered as unreadable, as AWS does.
+      // Absent on a real error whose stack was deleted: the throw below is answered as unreadable, as AWS
+      // does.
       trace: escapeDelete(thrown.stack as string).split('\n'),
     }
   // Null and undefined never come here: they are replaced before.

@@ -9,7 +9,7 @@ import {
   writeResultMeta,
 } from '../frames.ts'
 import type { CallScope } from './call-scope.ts'
-import { monotonicMs } from './clock.ts'
+import { monotonicMs, nextTurn } from './clock.ts'
 import type { Connection } from './connection.ts'
 import type { ErrorLogger } from './console.ts'
 import type { HandlerContract } from './contract.ts'
@@ -45,6 +45,8 @@ export class Executor {
   readonly #running = new Map<number, Invocation>()
   readonly #memory = new PeakMemory()
   #starting = false
+  /** What is to be done in the next turn of the event loop. */
+  #turn: (() => void)[] = []
   #onIdle: (() => void) | undefined
 
   constructor(parts: ExecutorParts) {
@@ -117,8 +119,8 @@ export class Executor {
   }
 
   /**
-   * Answers the invocation that broke the process with its error, if there is one, and calls `exit` once the kernel
-   * has the answer.
+   * Answers the invocation that broke the process with its error, if there is one, and calls `exit` once the
+   * kernel has the answer.
    */
   failFatally(thrown: unknown, exit: () => void): void {
     const [first] = this.#running.values()
@@ -127,11 +129,31 @@ export class Executor {
     this.#parts.connection.whenFlushed(exit)
   }
 
+  /**
+   * Calls back in the next turn of the event loop. What concurrent invocations answer in one turn leaves in
+   * one write, and in front of what is started then.
+   */
+  later(callback: () => void): void {
+    if (this.#parts.concurrency === 1) nextTurn(callback)
+    else if (this.#turn.push(callback) === 1) nextTurn(() => this.#runTurn())
+  }
+
   /** Whether the connection keeps the process alive follows from what runs. */
   updateHold(): void {
     let held = this.#running.size === 0
     for (const invocation of this.#running.values()) held ||= invocation.stream?.blocked === true
     this.#parts.connection.hold(held)
+  }
+
+  #runTurn(): void {
+    const callbacks = this.#turn
+    this.#turn = []
+    this.#starting = true
+    this.#parts.connection.gather(() => {
+      for (const callback of callbacks) callback()
+    })
+    this.#starting = false
+    this.#startNext()
   }
 
   #startNext(): void {

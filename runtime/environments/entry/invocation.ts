@@ -28,8 +28,8 @@ export class Invocation {
   }
 
   /**
-   * Milliseconds until the deadline. Without a time limit, and for any later deadline, it is 2147483647: the longest
-   * delay that `setTimeout` takes, because handlers pass this on to timers.
+   * Milliseconds until the deadline. Without a time limit, and for any later deadline, it is 2147483647: the
+   * longest delay that `setTimeout` takes, because handlers pass this on to timers.
    */
   remainingMs(): number {
     const { deadlineMs } = this.meta

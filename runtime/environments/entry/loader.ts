@@ -9,7 +9,10 @@ import { RuntimeError } from './errors.ts'
 /** The function that answers invocations; its parameters depend on contract and style. */
 export type HandlerFunction = ((...parameters: unknown[]) => unknown) & StreamingMark
 
-/** A handler that is ready to be called, as a method of this. Named as on AWS, because stacks show `Runtime.handler`. */
+/**
+ * A handler that is ready to be called, as a method of this. Named as on AWS, because stacks show
+ * `Runtime.handler`.
+ */
 export class Runtime {
   readonly handler: HandlerFunction
   readonly streaming: boolean
@@ -91,7 +94,9 @@ async function loadModule(
   }
 }
 
-/** Up to nodejs22.x: `require` first, and a `.js` file is an ES module only where its package.json says so. */
+/**
+ * Up to nodejs22.x: `require` first, and a `.js` file is an ES module only where its package.json says so.
+ */
 async function loadForRequire(base: string): Promise<unknown> {
   if (fs.existsSync(base)) {
     const loaded: unknown = runtimeRequire(base)
@@ -107,8 +112,9 @@ async function loadForRequire(base: string): Promise<unknown> {
 }
 
 /**
- * From nodejs24.x on everything is imported. A file that turns out to be CommonJS is required instead, which gives
- * the same exports without having Node.js parse it once more for their names, and lets the code cache be used.
+ * From nodejs24.x on everything is imported. A file that turns out to be CommonJS is required instead, which
+ * gives the same exports without having Node.js parse it once more for their names, and lets the code cache
+ * be used.
  */
 async function loadForImport(base: string, commonJs: CommonJsLoader): Promise<unknown> {
   for (const extension of ['', '.js', '.mjs', '.cjs']) {
@@ -149,11 +155,11 @@ function isModulePackage(folder: string): boolean {
 
 const isFunction = (value: unknown): value is HandlerFunction => typeof value === 'function'
 
-/** Up to nodejs22.x: the path is walked through whatever has members. */
+/** Up to nodejs22.x: the path is walked through whatever has members; any value can be indexed. */
 function findThroughRequire(loaded: unknown, exportPath: string): unknown {
   return exportPath
     .split('.')
-    .reduce<unknown>((nested, key) => nested && (nested as Record<string, unknown>)[key], loaded) // any value can be indexed
+    .reduce<unknown>((nested, key) => nested && (nested as Record<string, unknown>)[key], loaded)
 }
 
 /** From nodejs24.x on: only objects are walked, and `default` is tried when nothing is found. */
@@ -173,7 +179,9 @@ function findThroughImport(loaded: unknown, exportPath: string): unknown {
   return walk(loaded.default)
 }
 
-/** The CommonJS file that a handler string points at, for compiling it ahead; undefined when there is none. */
+/**
+ * The CommonJS file that a handler string points at, for compiling it ahead; undefined when there is none.
+ */
 export function commonJsFileOf(taskRoot: string, handler: string): string | undefined {
   const { folder, file } = parseHandlerName(handler)
   const base = resolve(taskRoot, folder, file)

@@ -7,9 +7,9 @@ const STDERR = 2
 const LINE_FEED = 10
 
 /**
- * The log: file descriptors 1 and 2, both one pipe to the engine. Writes are synchronous, so that nothing is lost when
- * the process ends. Before the first bytes of an invocation goes a marker line `\0S<requestId>\n`, by which the engine
- * knows whose lines follow; where invocations run at once, whenever the writer changes.
+ * The log: file descriptors 1 and 2, both one pipe to the engine. Writes are synchronous, so that nothing is
+ * lost when the process ends. Before the first bytes of an invocation goes a marker line `\0S<requestId>\n`,
+ * by which the engine knows whose lines follow; where invocations run at once, whenever the writer changes.
  */
 export class LogOutput {
   #writtenBytes = 0
@@ -44,8 +44,8 @@ export class LogOutput {
   }
 
   /**
-   * Sends what user code writes through `process.stdout`, `process.stderr` or straight to their descriptors (as
-   * logging libraries do) the same way. The streams are left unmade until somebody wants them.
+   * Sends what user code writes through `process.stdout`, `process.stderr` or straight to their descriptors
+   * (as logging libraries do) the same way. The streams are left unmade until somebody wants them.
    */
   capture(): void {
     this.#captureStream('stdout', STDOUT)

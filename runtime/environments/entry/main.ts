@@ -9,10 +9,10 @@ import { commonJsFileOf } from './loader.ts'
 import { Specialized } from './specialized.ts'
 
 /**
- * The program inside an execution environment. It dials the engine, waits until it is told which function it is, loads
- * the code and runs invocations until its connection closes.
+ * The program inside an execution environment. It dials the engine, waits until it is told which function it
+ * is, loads the code and runs invocations until its connection closes.
  *
- *     environment.cjs                                                 LAMBENT_SOCKET, _ENVIRONMENT_ID, _TOKEN are set
+ *     environment.cjs    with LAMBENT_SOCKET, LAMBENT_ENVIRONMENT_ID and LAMBENT_TOKEN set
  *     environment.cjs --make-code-cache <taskRoot> <handler> <out>    compiles without running, and ends
  */
 const SHUTDOWN_MS = 2000
@@ -65,7 +65,8 @@ class Program {
 
   async #specialize(body: Buffer): Promise<void> {
     if (this.#specialized !== undefined) throw new Error('This environment is a function already.')
-    const specialization = JSON.parse(body.toString()) as Specialization // written by our engine of the same version
+    // Written by the engine that brought this program along.
+    const specialization = JSON.parse(body.toString()) as Specialization
     this.#specialized = new Specialized(this.#connection, specialization, exit)
     await this.#specialized.load()
     const early = this.#early
@@ -96,7 +97,9 @@ function disconnected(reason: Error | undefined): void {
   exit((reason as NodeJS.ErrnoException).code === 'ECONNRESET' ? 0 : 1)
 }
 
-/** Lets the code's SIGTERM handlers run, then ends: when they have nothing left to do, or after `SHUTDOWN_MS`. */
+/**
+ * Lets the code's SIGTERM handlers run, then ends: when they have nothing left to do, or after `SHUTDOWN_MS`.
+ */
 function shutDown(connection: Connection): void {
   if (process.listenerCount('SIGTERM') === 0) exit(0)
   process.once('beforeExit', () => exit(0))

@@ -21,8 +21,9 @@ interface FileMap {
 }
 
 /**
- * Makes stacks show the original lines of bundled code under `taskRoot`, and hides the frames of `ownFile` (this
- * program) and of what called it. Nothing is read before the first stack is. Code in node_modules is shown as it is.
+ * Makes stacks show the original lines of bundled code under `taskRoot`, and hides the frames of `ownFile`
+ * (this program) and of what called it. Nothing is read before the first stack is. Code in node_modules is
+ * shown as it is.
  */
 export function installSourceMaps(taskRoot: string, ownFile: string): void {
   const maps = new Map<string, FileMap | undefined>()

@@ -67,7 +67,8 @@ export class Specialized {
       scope: this.#scope,
     })
     this.#watchFailures(logError)
-    // Only the code's own work keeps the process alive now: an await that nothing can settle is seen, not waited for.
+    // Only the code's own work keeps the process alive now: an await that nothing can settle is seen, not
+    // waited for.
     this.#connection.hold(false)
     try {
       const runtime = await this.#loadCode()
@@ -118,7 +119,8 @@ export class Specialized {
       this.#exit(UNSETTLED_AWAIT_EXIT)
     })
     if (this.#contract === 'promises') {
-      // Node.js prints the error and exits with 1 by itself; the print must stand under its invocation's marker.
+      // Node.js prints the error and exits with 1 by itself; the print must stand under its invocation's
+      // marker.
       process.on('uncaughtExceptionMonitor', () => this.#output.mark())
       return
     }
@@ -175,7 +177,10 @@ function enterTaskRoot(taskRoot: string): string {
   }
 }
 
-/** The SDK that packages are bound to. One that asks for it has its asynchronous calls told apart from then on. */
+/**
+ * The SDK that packages are bound to. One that asks for it has its asynchronous calls told apart from then
+ * on.
+ */
 function installSdk(scope: CallScope): void {
   const context = contextOf(() => scope.current()?.context as sdk.Context | undefined) // made by context.ts
   const installed = { ...sdk, context }

@@ -13,8 +13,9 @@ const PRELUDE_END_BYTES = 8
 type WriteCallback = (error?: Error | null) => void
 
 /**
- * What a streaming handler writes its response to. Every write leaves at once; at most `STREAM_WINDOW_BYTES` are sent
- * ahead of the reader's credit, and what a handler writes beyond makes `write` return false until `drain`.
+ * What a streaming handler writes its response to. Every write leaves at once; at most `STREAM_WINDOW_BYTES`
+ * are sent ahead of the reader's credit, and what a handler writes beyond makes `write` return false until
+ * `drain`.
  */
 export class ResponseStream extends Writable {
   /** AWS's seam: called once, with a function that writes in front of everything else. */
@@ -39,7 +40,8 @@ export class ResponseStream extends Writable {
     this.#connection = connection
     this.#invocationId = invocationId
     this.#onBlocked = options.onBlocked
-    // A failure reaches the handler through its pipeline or not at all; without a listener it would end the process.
+    // A failure reaches the handler through its pipeline or not at all; without a listener it would end the
+    // process.
     this.on('error', () => {})
   }
 

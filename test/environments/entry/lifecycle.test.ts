@@ -111,7 +111,8 @@ for (const node of NODES) {
   lifecycle('an abort reaches the signal of its invocation', async () => {
     await using environment = await start(
       `(event, { signal }) => new Promise((done) => { const busy = setInterval(() => {}, 1000)
-        console.log('waiting'); signal.addEventListener('abort', () => { clearInterval(busy); done(signal.reason.name) }) })`,
+        console.log('waiting')
+        signal.addEventListener('abort', () => { clearInterval(busy); done(signal.reason.name) }) })`,
     )
 
     const id = environment.post({})

@@ -115,7 +115,8 @@ for (const node of NODES) {
     streaming(`${runtime}: a pipeline of more than the window goes through`, async () => {
       await using environment = await start(
         `async (event, stream) => require('node:stream/promises').pipeline(
-          require('node:stream').Readable.from(Array.from({ length: 40 }, (_, n) => Buffer.alloc(50_000, n))), stream)`,
+          require('node:stream').Readable.from(Array.from({ length: 40 }, (_, n) => Buffer.alloc(50_000, n))),
+          stream)`,
       )
 
       const id = environment.post({})

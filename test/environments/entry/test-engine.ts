@@ -74,7 +74,7 @@ export class TestEnvironment implements AsyncDisposable {
     this.#child = child
     this.exited = once(child, 'close').then(([code, signal]) => {
       this.#gone = true
-      return { code: code as number | null, signal: signal as string | null } // documented arguments of 'close'
+      return { code: code as number | null, signal: signal as string | null } // as documented
     })
     child.stdout?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()))
   }
