@@ -12,6 +12,8 @@ import { functionVariables, startTimeVariables } from './variables.ts'
 
 const MAX_PROCESSES = 1024
 const MAX_OPEN_FILES = 1024
+/** After its process is gone a log stream stays open this long. */
+const STREAM_LINGERS_MS = 5000
 
 /** A Node.js binary to run environments with. */
 export interface NodeBinary {
@@ -87,7 +89,10 @@ export function createStarter(parts: {
         .then((process) => {
           void process.exited.then(() => {
             gateway.forget(identity.id)
-            if (environment.stream >= 0) journal.close(environment.stream)
+            // Its last lines and the records of its last invocations are still on their way.
+            clock.after(STREAM_LINGERS_MS, () => {
+              if (environment.stream >= 0) journal.close(environment.stream)
+            })
           })
           environment.adopt(process)
         })
