@@ -1,4 +1,4 @@
-import { chmod, readdir, rm } from 'node:fs/promises'
+import { chmod, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
@@ -57,12 +57,13 @@ const results = await Promise.all([
 ])
 await chmod(from('dist/lambent.js'), 0o755)
 
-// What an earlier build left goes last, so that a running engine never finds dist/ empty. Types are made by
-// tsc.
+/** A running engine still loads chunks of the build it was started from: what was left goes after an hour. */
+const KEEP_MS = 3_600_000
 const written = new Set(
   results.flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})).map((path) => resolve(path)),
 )
 for (const entry of await readdir(from('dist'), { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name)
-  if (entry.isFile() && !written.has(path) && !path.startsWith(from('dist/types'))) await rm(path)
+  if (!entry.isFile() || written.has(path) || path.startsWith(from('dist/types'))) continue
+  if ((await stat(path)).mtimeMs < Date.now() - KEEP_MS) await rm(path, { force: true })
 }
