@@ -198,7 +198,8 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
   const stop = async (): Promise<void> => {
     retention.cancel()
     sweep.cancel()
-    const patience = clock.sleep(config.drainMs)
+    // `after`, not `sleep`: a timer that nobody waits for any more must not hold the process for its rest.
+    const patience = new Promise<void>((resolve) => void clock.after(config.drainMs, resolve))
     await Promise.race([patience, Promise.all([events.drain(), quiet(clock, gate)])])
     path.close()
     await registry.close()
