@@ -26,8 +26,8 @@ function refuseImports(path: string): void {
 }
 
 /**
- * Deploys what lies under `paths` to the engine at `endpoint`, telling each step on stderr. Problems of a project and
- * failed deploys become CommandErrors that name every one.
+ * Deploys what lies under `paths` to the engine at `endpoint`, telling each step on stderr. Problems of a
+ * project and failed deploys become CommandErrors that name every one.
  */
 export async function deployPaths(
   { out, signal }: Pick<Session, 'out' | 'signal'>,

@@ -1,6 +1,8 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { systemClock } from '../../runtime/clock.ts'
+import { diagnoseHost } from '../../runtime/environments/diagnosis.ts'
 import type { Session } from '../session.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { table } from '../output.ts'
@@ -29,8 +31,8 @@ export async function doctor(session: Session): Promise<ExitCode> {
     builtPrograms(),
     await sqlite(),
     dataFolder(session.environment.LAMBENT_DATA ?? '.lambent'),
-    sharedMemory(),
     machine(),
+    ...(await host()),
     await engine(session),
   ]
   await out.answer({ ok: checks.every(isFine), checks }, () => {
@@ -110,26 +112,21 @@ function dataFolder(path: string): Check {
   }
 }
 
-function sharedMemory(): Check {
-  const name = 'shared memory'
-  try {
-    accessSync('/dev/shm', constants.W_OK)
-    const { blocks, bsize } = statfsSync('/dev/shm')
-    return { name, verdict: 'ok', found: `/dev/shm, ${Math.floor((blocks * bsize) / 1e6)} MB` }
-  } catch {
-    return {
-      name,
-      verdict: 'limited',
-      found: 'no /dev/shm',
-      hint: 'Sockets and objects lie in the temporary folder.',
-    }
-  }
-}
-
 function machine(): Check {
   const found = `${availableParallelism()} cpu, ${Math.floor(totalmem() / 1e6)} MB memory, ${process.platform}`
   if (process.platform === 'linux') return { name: 'machine', verdict: 'ok', found }
   return { name: 'machine', verdict: 'limited', found, hint: 'Isolation and memory limits need Linux.' }
+}
+
+/** What environments are made of. Nothing of it is needed to run at all: `--require-isolation` insists. */
+async function host(): Promise<Check[]> {
+  const found = await diagnoseHost(systemClock)
+  return found.map(({ name, ok, detail, hint }) => ({
+    name,
+    verdict: ok ? 'ok' : 'limited',
+    found: detail,
+    ...(ok || hint === '' ? {} : { hint }),
+  }))
 }
 
 /** A stopped engine is no fault of the machine: doctor is what one runs before starting it. */
