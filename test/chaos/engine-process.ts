@@ -1,0 +1,96 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createInterface } from 'node:readline'
+
+const STDERR_CHARACTERS = 64 * 1024
+
+export interface EngineOptions {
+  readonly program: string
+  readonly data: string
+  readonly isolation?: 'auto' | 'none'
+  /** LAMBENT_… settings. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** How a process ended. */
+export interface EngineEnd {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** One `lambent start`, from its first instruction on: it can be killed before it is ready. */
+export class EngineProcess implements AsyncDisposable {
+  readonly startedAt = performance.now()
+  /** Resolves with how long it took from the start to the ready line. Rejects when it ends before. */
+  readonly ready: Promise<number>
+  readonly ended: Promise<EngineEnd>
+  /** The api port's URL; empty until it is ready. */
+  url = ''
+  /** `performance.now()` at the kill. */
+  killedAt: number | undefined
+  readonly #child: ChildProcess
+  #stderr = ''
+  #end: EngineEnd | undefined
+
+  constructor({ program, data, isolation = 'auto', settings = {} }: EngineOptions) {
+    const places = ['--port', '0', '--http-port', '0', '--data', data]
+    const child = spawn(
+      process.execPath,
+      [program, 'start', ...places, '--isolation', isolation, '--log-level', 'warn'],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...settings } },
+    )
+    this.#child = child
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-STDERR_CHARACTERS)
+    })
+    this.ended = new Promise((resolve) =>
+      child.once('exit', (code, signal) => {
+        this.#end = { code, signal }
+        resolve(this.#end)
+      }),
+    )
+    this.ready = new Promise((resolve, reject) => {
+      createInterface(child.stdout).on('line', (line) => {
+        const url = /^lambent ready api=(\S+)/.exec(line)?.[1]
+        if (url === undefined) return
+        this.url = url
+        resolve(performance.now() - this.startedAt)
+      })
+      // 'close': stderr is complete by then.
+      child.once('close', (code, signal) =>
+        reject(new Error(`lambent ended with ${code ?? signal} before it was ready:\n${this.#stderr}`)),
+      )
+    })
+    // Whoever needs it awaits it; one that is killed while it starts is nobody's failure.
+    this.ready.catch(() => {})
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  /** How it ended; undefined while it runs. */
+  get end(): EngineEnd | undefined {
+    return this.#end
+  }
+
+  /** SIGKILL, at once. */
+  kill(): Promise<EngineEnd> {
+    this.killedAt ??= performance.now()
+    this.#child.kill('SIGKILL')
+    return this.ended
+  }
+
+  /** SIGTERM: it drains. */
+  stop(): Promise<EngineEnd> {
+    if (this.#end === undefined) this.#child.kill('SIGTERM')
+    return this.ended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#end === undefined) await this.kill()
+  }
+}
