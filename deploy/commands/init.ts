@@ -20,16 +20,18 @@ export async function init({ out }: Session, folder: string): Promise<ExitCode> 
   }
   await out.answer({ directory: target, files: Object.keys(files) }, () => target)
   if (!out.json) {
-    const there = relative(process.cwd(), target)
-    if (there !== '') out.note(`  cd ${there}`)
-    out.note(`  ${there === '' || isInside(target) ? 'npx ' : ''}lambent dev functions`)
-    out.note(`  ${there === '' || isInside(target) ? 'npx ' : ''}lambent invoke hello -p '{"name":"Ada"}'`)
+    const functions = join(relative(process.cwd(), target), 'functions')
+    out.note(`  ${program()} dev ${functions}`)
+    out.note(`  ${program()} invoke hello -p '{"name":"Ada"}'`)
   }
   return EXIT.ok
 }
 
-/** Whether npx would find this installation from `target`. */
-const isInside = (target: string): boolean => !relative(packageRoot(), target).startsWith('..')
+/** How this installation is called from here: npx finds it only in its own folder or where it is a dependency. */
+const program = (): string =>
+  process.cwd() === packageRoot() || packageRoot().startsWith(join(process.cwd(), 'node_modules'))
+    ? 'npx lambent'
+    : `node ${join(packageRoot(), 'dist', 'lambent.js')}`
 
 function projectFiles(target: string): Record<string, string> {
   // npm's rule for names: lower case, and no leading dot or underscore.
@@ -46,7 +48,10 @@ function projectFiles(target: string): Record<string, string> {
     name: name === '' ? 'functions' : name,
     private: true,
     type: 'module',
-    scripts: { dev: 'lambent dev functions', deploy: 'lambent deploy functions' },
+    scripts: {
+      dev: `node ${fromHere('dist/lambent.js')} dev functions`,
+      deploy: `node ${fromHere('dist/lambent.js')} deploy functions`,
+    },
   }
   const tsconfig = {
     compilerOptions: {

@@ -1,13 +1,19 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runCli } from '../support/cli.ts'
+import { unlessMissing } from '../support/skip.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const cli = suite('the command line')
 
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const TYPES = `${ROOT}dist/types/runtime/sdk/index.d.ts`
+const TSC = `${ROOT}node_modules/typescript/bin/tsc`
 const ANSI = '\u001B['
 
 /** A port that answers as an engine would, to see what a command makes of each answer. */
@@ -241,6 +247,21 @@ cli('event generate lists the kinds and prints each as JSON', async () => {
   assert.ok(JSON.parse((await runCli(['event', 'generate', 'kinesis:put'])).stdout).Records[0].kinesis)
   assert.is((await runCli(['event', 'generate', 'nothing'])).code, 2)
 })
+
+unlessMissing(cli, existsSync(TYPES) ? undefined : 'no dist/types: npm run build makes them')(
+  'what init makes type-checks against the SDK, with no registry',
+  async () => {
+    using folder = temporaryDirectory()
+    await runCli(['init', folder.path])
+
+    assert.is(spawnSync(process.execPath, [TSC, '-p', folder.path], { encoding: 'utf8' }).stdout, '')
+    writeFileSync(
+      folder.join('functions', 'hello', 'index.ts'),
+      `import type { Handler } from 'lambent'\nexport const handler: Handler = 'no function'\n`,
+    )
+    assert.match(spawnSync(process.execPath, [TSC, '-p', folder.path], { encoding: 'utf8' }).stdout, 'TS2322')
+  },
+)
 
 cli('init makes a project and overwrites nothing', async () => {
   using folder = temporaryDirectory()
