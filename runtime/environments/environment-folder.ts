@@ -43,7 +43,7 @@ export async function makeEnvironmentFolder(
   }
 }
 
-/** Removes a folder and all in it; what resists is left for the next start to remove. */
+/** Removes a folder and all in it, if it exists; what resists is left for the next start to remove. */
 export async function removeFolder(path: string, log: Log): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 })
@@ -51,11 +51,6 @@ export async function removeFolder(path: string, log: Log): Promise<void> {
     // A function may take its own permissions away; the folder is removed when the next engine starts.
     log.debug('an environment folder was left behind', { path, error })
   }
-}
-
-/** Removes what earlier engines left below `parent`. */
-export async function removeLeftoverFolders(parent: string, keep: string, log: Log): Promise<void> {
-  for (const name of await readdir(parent)) if (name !== keep) await removeFolder(join(parent, name), log)
 }
 
 /** Writes an /etc/passwd that names the user an environment runs as the way Lambda does. */

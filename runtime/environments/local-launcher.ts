@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../clock.ts'
@@ -10,7 +10,6 @@ import type { Rng } from '../rng.ts'
 import {
   makeEnvironmentFolder,
   removeFolder,
-  removeLeftoverFolders,
   writePasswd,
   type EnvironmentFolder,
 } from './environment-folder.ts'
@@ -59,9 +58,11 @@ const MAX_SPAWNER_RESTARTS = 3
  * works here, and starts the spawner. Throws EngineError 'unsupported' and 'unavailable'.
  */
 export async function createLocalLauncher(options: LocalLauncherOptions): Promise<Launcher> {
-  const { log, clock, rng } = options
+  const { clock, rng } = options
   const parent = join(options.dataDirectory, 'environments')
   mkdirSync(parent, { recursive: true, mode: 0o700 })
+  // Named before anything of ours is here; removed once nobody of an earlier engine can be using it.
+  const leftovers = readdirSync(parent).map((name) => join(parent, name))
   const bootId = rng.bytes(8).toString('hex')
   const directoryId = createHash('sha256').update(realpathSync(parent)).digest('hex').slice(0, 16)
   const shared = join(parent, `shared-${bootId}`)
@@ -99,9 +100,7 @@ export async function createLocalLauncher(options: LocalLauncherOptions): Promis
   }
   const launcher = new LocalLauncher({ options, host, isolation, settings, parent, shared })
   await launcher.open()
-  void removeLeftoverFolders(parent, `shared-${bootId}`, log).catch((error: unknown) =>
-    log.warn('leftover environment folders were not removed', { error }),
-  )
+  for (const path of leftovers) launcher.remove(path)
   return launcher
 }
 
@@ -214,7 +213,7 @@ class LocalLauncher implements Launcher {
   ): Promise<void> {
     const { host, isolation } = this.#parts
     const ownView = isolation.arrangement.kind !== 'group'
-    const nodePath = realpathSync(request.nodePath)
+    const nodePath = realNodePath(request.nodePath)
     const content = { ...request, ...folder, nodePath, uid, passwdPath }
     const program = [
       ownView ? VIEW.node : nodePath,
@@ -328,6 +327,12 @@ class LocalLauncher implements Launcher {
     return uid
   }
 
+  /** Removes a folder, off everybody's path. */
+  remove(path: string): void {
+    const removal = removeFolder(path, this.#log).then(() => void this.#removals.delete(removal))
+    this.#removals.add(removal)
+  }
+
   /** Removal is off the path of whoever waits for the exit; a user is free again when nothing of it is left. */
   #release(folder: EnvironmentFolder | undefined, uid: number | null): void {
     const removal = (folder === undefined ? Promise.resolve() : removeFolder(folder.path, this.#log)).then(
@@ -351,6 +356,14 @@ class LocalLauncher implements Launcher {
       this.#passwds.set(user, written)
     }
     return written
+  }
+}
+
+function realNodePath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    throw new EngineError('unavailable', `There is no Node.js at ${path}.`, { cause: error })
   }
 }
 
