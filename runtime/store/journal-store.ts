@@ -146,9 +146,11 @@ export class JournalStore implements BatchSink {
 
   #addLine(open: OpenStream, timeMs: number, requestId: string, message: string): void {
     if (this.#files === undefined) return
-    open.text += renderFileLine(timeMs, requestId, message)
+    // Lines are read in order of time, and a line is stamped when it arrives: the END of an invocation, whose time
+    // is computed, must not come before them.
+    open.lastTimeMs = Math.max(open.lastTimeMs, Math.round(timeMs))
+    open.text += renderFileLine(open.lastTimeMs, requestId, message)
     open.lines++
-    if (timeMs > open.lastTimeMs) open.lastTimeMs = Math.round(timeMs)
     this.#touched.add(open)
   }
 
