@@ -201,6 +201,7 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
     // `after`, not `sleep`: a timer that nobody waits for any more must not hold the process for its rest.
     const patience = new Promise<void>((resolve) => void clock.after(config.drainMs, resolve))
     await Promise.race([patience, Promise.all([events.drain(), quiet(clock, gate)])])
+    events.abandon()
     path.close()
     await registry.close()
     spares.close()

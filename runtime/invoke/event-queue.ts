@@ -58,6 +58,7 @@ export class EventQueue {
   #size = 0
   #running = 0
   #closed = false
+  #abandoned = false
   #whenQuiet: (() => void) | undefined
 
   constructor(options: { store: Store; clock: Clock; log: Log; start: StartRun }) {
@@ -147,6 +148,14 @@ export class EventQueue {
     return new Promise((resolve) => (this.#whenQuiet = resolve))
   }
 
+  /**
+   * What still runs is about to be killed by the engine itself. That is no outcome: such an event is owed, and
+   * runs again after the next start.
+   */
+  abandon(): void {
+    this.#abandoned = true
+  }
+
   #queue(functionId: string): FunctionQueue {
     let queue = this.#queues.get(functionId)
     if (queue === undefined) {
@@ -189,10 +198,11 @@ export class EventQueue {
       logTail: false,
       streaming: false,
     }
-    const recordFirst = (record: RunRecord): Promise<void> =>
-      this.#record([deleteEvent(head.id)], { ...record, acceptedAtMs: head.acceptedAtMs }).then(() =>
-        this.#ended(queue),
-      )
+    const recordFirst = async (record: RunRecord): Promise<void> => {
+      const owed = this.#abandoned && record.status === 'crashed'
+      if (!owed) await this.#record([deleteEvent(head.id)], { ...record, acceptedAtMs: head.acceptedAtMs })
+      this.#ended(queue)
+    }
     const sink: InvokeSink = {
       result: () => {}, // the record says it all, and is committed by recordFirst
       refused: (error) => this.#refused(queue, { head, payload }, error),
