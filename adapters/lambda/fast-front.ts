@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import { STATUS_CODES, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../runtime/clock.ts'
 import { guard, type GuardPolicy } from '../guard.ts'
@@ -8,26 +8,22 @@ import { parseStrict, type StrictRequest } from './strict-request.ts'
 /** Heads and bodies up to this are answered here; everything larger goes to Node's server. */
 const MAX_HEAD_BYTES = 8192
 const MAX_BODY_BYTES = 256 * 1024
-/** What a client may send ahead while its request runs. */
-const MAX_AHEAD_BYTES = 512 * 1024
+/** Longer heads are not kept: one is held by every connection. */
+const MAX_KEPT_HEAD_BYTES = 2048
+/** What a client may send ahead while its request runs, before it is read no further; in bytes and in packets. */
+const MAX_AHEAD_BYTES = 128 * 1024
+const MAX_AHEAD_PIECES = 256
+/** A body that comes in more packets than this is left to Node's server: tiny ones must not be copied over and over. */
+const MAX_BODY_PIECES = 256
 /** A body that takes longer than this to arrive is left to Node's server and its limits. */
 const BODY_PATIENCE_MS = 1000
+/** A connection may stay silent this long at first, and this long after an answer. */
+const SILENT_LIMIT_MS = 10_000
 const IDLE_LIMIT_MS = 60_000
+/** A client that takes nothing of its answer for this long is cut. */
+const STALLED_LIMIT_MS = 60_000
 const SWEEP_MS = 500
 const HEAD_END = Buffer.from('\r\n\r\n')
-const REASONS: Readonly<Record<number, string>> = {
-  200: 'OK',
-  202: 'Accepted',
-  204: 'No Content',
-  400: 'Bad Request',
-  403: 'Forbidden',
-  404: 'Not Found',
-  409: 'Conflict',
-  413: 'Content Too Large',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-}
 
 /**
  * Puts a reader in front of an HTTP server that answers one strict shape of request itself: an invocation of ordinary
@@ -74,13 +70,27 @@ interface FrontParts {
   readonly handOver: () => void
 }
 
+/**
+ * `reading`: between requests, or in one. `running`: an invocation has one. `sending`: the client is slow to take an
+ * answer. `gone`: closed, or the server's.
+ */
+type ConnectionState = 'reading' | 'running' | 'sending' | 'gone'
+
 /** One connection as long as it only sends the strict shape. One request at a time; what comes ahead waits. */
 class FrontConnection implements InvokeReply {
   onGone: () => void = () => {}
   readonly #socket: Socket
   readonly #parts: FrontParts
+  #state: ConnectionState = 'reading'
+  /** What was read and not taken yet: its beginning, then the packets that came after. */
   #unread: Buffer | undefined
-  #busy = false
+  #pieces: Buffer[] = []
+  #unreadBytes = 0
+  /** So much must be unread before looking again makes sense. */
+  #neededBytes = 0
+  #advancing = false
+  /** The client has sent its last byte; it may still wait for answers. */
+  #ended = false
   #since: number
   /** The last head and what it means: kept-alive clients tend to repeat it to the byte. */
   #lastHead = ''
@@ -92,39 +102,45 @@ class FrontConnection implements InvokeReply {
     this.#since = parts.clock.monotonicMs()
     socket.setNoDelay(true)
     socket.on('data', this.#onData)
+    socket.on('end', this.#onEnd)
     socket.on('error', this.#onError)
     socket.on('close', this.#onClose)
   }
 
   /** Ends what idles too long, and leaves what arrives too slowly to the server. */
   sweep(now: number, refusing: boolean): void {
-    if (this.#busy) return
-    if (this.#unread !== undefined && now - this.#since > BODY_PATIENCE_MS) return this.#handOver()
-    if (this.#unread === undefined && (refusing || now - this.#since > IDLE_LIMIT_MS)) this.#socket.end()
+    if (this.#state !== 'reading') return
+    const waitedMs = now - this.#since
+    if (this.#unread !== undefined) {
+      if (waitedMs > BODY_PATIENCE_MS) this.#handOver()
+      return
+    }
+    const limitMs = this.#socket.bytesRead === 0 ? SILENT_LIMIT_MS : IDLE_LIMIT_MS
+    const hasAnswer = this.#socket.writableLength === 0
+    if (waitedMs > limitMs || (refusing && hasAnswer)) this.#socket.destroy()
   }
 
   // -- the reply of the one request that runs
 
   answer(status: number, headers: readonly string[], body: Buffer): void {
     const socket = this.#socket
-    if (!socket.destroyed) {
-      let text = `HTTP/1.1 ${status} ${REASONS[status] ?? 'Status'}\r\n`
-      for (let index = 0; index + 1 < headers.length; index += 2)
-        text += `${headers[index]}: ${headers[index + 1]}\r\n`
-      text += this.#parts.dates()
-      text +=
-        status === 204
-          ? 'Connection: keep-alive\r\n\r\n'
-          : `Connection: keep-alive\r\nContent-Length: ${body.length}\r\n\r\n`
-      const out = Buffer.allocUnsafe(text.length + body.length)
-      out.write(text, 0, 'latin1')
-      body.copy(out, text.length)
-      socket.write(out)
-    }
-    this.#busy = false
+    if (socket.destroyed || this.#state === 'gone') return
+    const isLast = this.#unread === undefined && (this.#ended || this.#parts.refusing())
+    let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`
+    for (let index = 0; index + 1 < headers.length; index += 2)
+      text += `${headers[index]}: ${headers[index + 1]}\r\n`
+    text += this.#parts.dates()
+    text += isLast ? 'Connection: close\r\n' : 'Connection: keep-alive\r\n'
+    text += status === 204 ? '\r\n' : `Content-Length: ${body.length}\r\n\r\n`
+    const out = Buffer.allocUnsafe(text.length + body.length)
+    out.write(text, 0, 'latin1')
+    body.copy(out, text.length)
+    // False is said of every large answer; only what the kernel has not taken makes the next request wait.
+    const isTaken = socket.write(out) || socket.writableLength === 0
     this.#since = this.#parts.clock.monotonicMs()
-    if (this.#unread !== undefined) this.#advance()
-    else if (socket.isPaused()) socket.resume()
+    if (!isTaken || isLast) return this.#awaitTaking(isLast)
+    this.#state = 'reading'
+    this.#advance()
   }
 
   startStream(): void {
@@ -137,35 +153,101 @@ class FrontConnection implements InvokeReply {
     throw new Error('the front takes no streaming requests')
   }
 
+  /** Nothing more is read or run before the client has taken what there is. */
+  #awaitTaking(isLast: boolean): void {
+    const socket = this.#socket
+    this.#state = 'sending'
+    socket.setTimeout(STALLED_LIMIT_MS, this.#onError)
+    if (isLast) return socket.destroySoon()
+    socket.once('drain', () => {
+      socket.setTimeout(0, this.#onError)
+      if (this.#state !== 'sending') return
+      this.#state = 'reading'
+      this.#since = this.#parts.clock.monotonicMs()
+      if (this.#unread === undefined && this.#ended) socket.destroy()
+      else this.#advance()
+    })
+  }
+
   // -- reading
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#unread = this.#unread === undefined ? chunk : Buffer.concat([this.#unread, chunk])
-    if (!this.#busy) this.#advance()
-    else if (this.#unread.length > MAX_AHEAD_BYTES) this.#socket.pause()
+    this.#unreadBytes += chunk.length
+    if (this.#unread === undefined) {
+      this.#unread = chunk
+      if (this.#state === 'reading') return this.#advance()
+    } else {
+      this.#pieces.push(chunk)
+      if (this.#state === 'reading') {
+        if (this.#unreadBytes >= this.#neededBytes) this.#advance()
+        else if (this.#pieces.length > MAX_BODY_PIECES) this.#handOver()
+        return
+      }
+    }
+    if (this.#unreadBytes > MAX_AHEAD_BYTES || this.#pieces.length > MAX_AHEAD_PIECES) this.#socket.pause()
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true
+    if (this.#state !== 'reading') return // what runs is still answered
+    if (this.#unread === undefined) this.#awaitTaking(true)
+    else this.#handOver()
   }
 
   readonly #onError = (): void => {
     this.#socket.destroy()
   }
 
+  /** The invocation that runs goes on; its answer and what was sent ahead have nobody any more. */
   readonly #onClose = (): void => {
+    this.#state = 'gone'
+    this.#unread = undefined
+    this.#pieces = []
     this.onGone()
   }
 
+  /** Takes requests until one runs or more has to come. A loop, because answers may come before `handle` returns. */
   #advance(): void {
-    const unread = this.#unread
-    if (unread === undefined) return
+    if (this.#advancing) return
+    this.#advancing = true
+    this.#join()
+    while (this.#state === 'reading' && this.#unread !== undefined && this.#takeRequest(this.#unread));
+    this.#advancing = false
+    if (this.#state === 'reading' && this.#socket.isPaused()) this.#socket.resume()
+  }
+
+  /** Whether there was a whole request of the strict shape. */
+  #takeRequest(unread: Buffer): boolean {
     const headEnd = unread.indexOf(HEAD_END)
     const request =
       headEnd < 0 || headEnd > MAX_HEAD_BYTES ? undefined : this.#read(unread.toString('latin1', 0, headEnd))
-    if (request === undefined || request.bodyBytes > MAX_BODY_BYTES || this.#parts.refusing())
-      return this.#handOver()
+    if (request === undefined || request.bodyBytes > MAX_BODY_BYTES || this.#parts.refusing()) {
+      this.#handOver()
+      return false
+    }
     const end = headEnd + HEAD_END.length + request.bodyBytes
-    if (unread.length < end) return // the rest is on its way: sweep sees to it that it comes soon
+    this.#neededBytes = end
+    if (unread.length < end) {
+      this.#awaitRest()
+      return false
+    }
     this.#unread = unread.length === end ? undefined : unread.subarray(end)
-    this.#busy = true
+    this.#unreadBytes = unread.length - end
+    this.#state = 'running'
     this.#parts.invocations.handle(request.head, unread.subarray(end - request.bodyBytes, end), this)
+    return true
+  }
+
+  /** The rest of a body is on its way: sweep sees to it that it comes soon. */
+  #awaitRest(): void {
+    if (this.#ended) return this.#handOver()
+    this.#since = this.#parts.clock.monotonicMs()
+  }
+
+  #join(): void {
+    if (this.#pieces.length === 0 || this.#unread === undefined) return
+    this.#unread = Buffer.concat([this.#unread, ...this.#pieces], this.#unreadBytes)
+    this.#pieces = []
   }
 
   #read(head: string): StrictRequest | undefined {
@@ -173,23 +255,31 @@ class FrontConnection implements InvokeReply {
     const request = parseStrict(head)
     if (request === undefined) return undefined
     if (guard(request.rawHeaders, request.url, 'POST', this.#parts.policy) !== undefined) return undefined
-    this.#lastHead = head
-    this.#lastRequest = request
+    if (head.length <= MAX_KEPT_HEAD_BYTES) {
+      this.#lastHead = head
+      this.#lastRequest = request
+    }
     return request
   }
 
   /** From here on the connection is the server's, with everything not yet answered. */
   #handOver(): void {
     const socket = this.#socket
+    this.#join()
+    const unread = this.#unread
     socket.off('data', this.#onData)
+    socket.off('end', this.#onEnd)
     socket.off('error', this.#onError)
     socket.off('close', this.#onClose)
-    this.onGone()
+    this.#onClose()
     socket.pause()
-    if (this.#unread !== undefined) socket.unshift(this.#unread)
-    this.#unread = undefined
+    if (unread !== undefined && !this.#ended) socket.unshift(unread)
     this.#parts.handOver()
-    socket.resume()
+    if (this.#ended) {
+      // Nothing can be put back into a stream that has ended: the server is told again what it told us.
+      socket.emit('data', unread)
+      socket.emit('end')
+    } else socket.resume()
   }
 }
 
