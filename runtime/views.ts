@@ -1,4 +1,5 @@
-import type { Environment, EnvironmentState } from './environments/environment.ts'
+import type { EnvironmentState } from './environments/environment-state.ts'
+import type { Environment } from './environments/environment.ts'
 import type { IsolationReport } from './environments/launcher.ts'
 import { MILLI, type Resources } from './resources.ts'
 import type { Cluster, Holding } from './scheduler/cluster.ts'

@@ -1,9 +1,10 @@
-import { strict as assert } from 'node:assert'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Journal } from '../store/journal.ts'
 import { Connection } from './connection.ts'
+import type { EnvironmentIdentity, EnvironmentOwner } from './environment-owner.ts'
+import { successor, type EnvironmentState } from './environment-state.ts'
 import {
   FLAG,
   FRAME,
@@ -18,52 +19,9 @@ import type { GatewayMember } from './gateway.ts'
 import type { Invocation, InvocationHost } from './invocation.ts'
 import type { LaunchedProcess, ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
+import { OpenSockets } from './open-sockets.ts'
+import { OverdueCalls } from './overdue-calls.ts'
 
-/**
- * `loading` is when the code package's module scope runs; `draining` takes no new invocation and then stops.
- */
-export type EnvironmentState = 'starting' | 'spare' | 'loading' | 'idle' | 'busy' | 'draining' | 'stopped'
-
-const TRANSITIONS: Record<EnvironmentState, readonly EnvironmentState[]> = {
-  starting: ['spare', 'stopped'],
-  spare: ['loading', 'stopped'],
-  loading: ['idle', 'draining', 'stopped'],
-  idle: ['busy', 'draining', 'stopped'],
-  busy: ['idle', 'draining', 'stopped'],
-  draining: ['stopped'],
-  stopped: [],
-}
-
-/** Who is told about an environment's life: its pool, or the spares. */
-export interface EnvironmentOwner {
-  /** Booted, nothing loaded. */
-  booted(environment: Environment): void
-  /** The code is loaded, or could not be (then it stops). */
-  loaded(environment: Environment, result: Initialized): void
-  /** It can take one more invocation than a moment ago. */
-  released(environment: Environment): void
-  /** An invocation held ahead has started. */
-  startedHeld(): void
-  /** An invocation held ahead that never started comes back uncounted. */
-  returned(environment: Environment, invocation: Invocation): void
-  /** Gone. Its running invocations have been told. */
-  stopped(environment: Environment, exit: ProcessExit): void
-  codeCache(environment: Environment, bytes: Buffer): void
-}
-
-export interface EnvironmentIdentity {
-  readonly id: string
-  readonly token: string
-  readonly nodePath: string
-  readonly nodeVersion: string
-  /** Fences late answers: a number no other environment of any engine on this data directory had. */
-  readonly epoch: number
-}
-
-/**
- * A grandchild can hold the log open after the process is gone: nobody waits longer than this for its end.
- */
-const LAST_BYTES_MS = 100
 /** A process closes its sockets as it exits; this much later it is gone, or has to be ended. */
 const EXIT_FOLLOWS_MS = 500
 
@@ -74,7 +32,7 @@ export class Environment implements GatewayMember, InvocationHost {
   readonly identity: EnvironmentIdentity
   readonly intake: LogIntake
   readonly startedAtMs: number
-  owner: EnvironmentOwner
+  owner: EnvironmentOwner<Environment>
   process: LaunchedProcess | undefined
   /** The process once it exists; undefined when it could not be started. */
   readonly adopted: Promise<LaunchedProcess | undefined>
@@ -100,22 +58,23 @@ export class Environment implements GatewayMember, InvocationHost {
   #nextId = 1
   /** In order of hand-over; at concurrency 1 only the first has started. */
   readonly #inFlight: Invocation[] = []
+  readonly #overdue: OverdueCalls
   readonly #clock: Clock
   #adopted: (process: LaunchedProcess | undefined) => void = () => {}
   #loading: Specialization | undefined
-  /** Of the two: frames and log. */
-  #openSockets = 0
-  #whenSocketsClose: (() => void) | undefined
+  readonly #sockets: OpenSockets
 
   constructor(options: {
     identity: EnvironmentIdentity
-    owner: EnvironmentOwner
+    owner: EnvironmentOwner<Environment>
     clock: Clock
     journal: Journal
   }) {
     this.identity = options.identity
     this.owner = options.owner
     this.#clock = options.clock
+    this.#sockets = new OpenSockets(options.clock)
+    this.#overdue = new OverdueCalls(options.clock, () => this.kill())
     this.adopted = new Promise((resolve) => (this.#adopted = resolve))
     this.startedAtMs = options.clock.nowMs()
     this.intake = new LogIntake(options.journal, options.clock)
@@ -132,6 +91,10 @@ export class Environment implements GatewayMember, InvocationHost {
   }
   get inFlight(): readonly Invocation[] {
     return this.#inFlight
+  }
+  /** How many places are taken, those of overdue invocations included; all of them while it may be stuck. */
+  get placesTaken(): number {
+    return this.#overdue.unproven ? Infinity : this.#inFlight.length + this.#overdue.size
   }
 
   /** Hands the process its code. It answers `initialized`; invocations follow then. */
@@ -182,15 +145,22 @@ export class Environment implements GatewayMember, InvocationHost {
     if (held?.state === 'queued-ahead') this.#connection?.send(frame(FRAME.recall, '', held.id))
   }
 
+  /**
+   * Ends an invocation that is over its time limit. With others beside it the process lives on as long as its event
+   * loop turns, and the place is free again when the code has ended.
+   */
   expire(invocation: Invocation): void {
     invocation.timedOut = true
-    const alone = this.#inFlight.every((other) => other === invocation || other.state !== 'running')
-    if ((this.version?.execution.concurrency ?? 1) === 1 || alone) return this.kill()
+    const concurrency = this.version?.execution.concurrency ?? 1
+    if (concurrency === 1) return this.kill()
     this.#connection?.send(frame(FRAME.abort, '', invocation.id))
+    this.#overdue.add(invocation)
     this.#remove(invocation)
-    this.drain()
     invocation.state = 'ended'
     invocation.input.observer.lost(invocation, NO_EXIT)
+    this.intake.mute(invocation.input.requestId)
+    if (this.#overdue.size >= concurrency) this.drain()
+    else this.#afterRemoval()
   }
 
   /** Loading takes too long. */
@@ -232,26 +202,26 @@ export class Environment implements GatewayMember, InvocationHost {
   adopt(process: LaunchedProcess): void {
     this.process = process
     this.#adopted(process)
-    void process.exited.then((exit) => this.#afterLastBytes(() => this.#ended(exit)))
+    void process.exited.then((exit) => this.#sockets.whenClosed(() => this.#ended(exit)))
     if (this.#state === 'stopped') process.kill()
   }
 
   // -- from the gateway
 
   connected(socket: Socket, _hello: Hello): void {
-    this.#openSockets += 1
+    this.#sockets.opened()
     this.#connection = new Connection(socket)
   }
 
   disconnected(): void {
-    this.#socketClosed()
+    this.#sockets.closed()
     // The exit follows, and how it ended must not be hidden by a kill. One that lives on without a connection
     // is of no use.
     if (this.#state !== 'stopped') this.#clock.after(EXIT_FOLLOWS_MS, () => this.kill())
   }
 
   logConnected(): void {
-    this.#openSockets += 1
+    this.#sockets.opened()
   }
 
   logBytes(chunk: Buffer): void {
@@ -260,7 +230,7 @@ export class Environment implements GatewayMember, InvocationHost {
 
   logEnded(): void {
     this.intake.end()
-    this.#socketClosed()
+    this.#sockets.closed()
   }
 
   frame(type: number, flags: number, id: number, _extra: number, body: Buffer): void {
@@ -268,11 +238,9 @@ export class Environment implements GatewayMember, InvocationHost {
       case FRAME.result:
         return this.#answered(flags, id, body)
       case FRAME.streamData:
-        return this.#find(id, (invocation) => invocation.input.observer.streamData(invocation, body))
+        return this.#find(id, (one) => one.input.observer.streamData(one, body))
       case FRAME.streamStart:
-        return this.#find(id, (invocation) =>
-          invocation.input.observer.streamStarted(invocation, body.toString('utf8')),
-        )
+        return this.#find(id, (one) => one.input.observer.streamStarted(one, body.toString('utf8')))
       case FRAME.streamEnd:
         return this.#streamEnded(flags, id, body)
       case FRAME.ready:
@@ -284,19 +252,18 @@ export class Environment implements GatewayMember, InvocationHost {
       case FRAME.recalled:
         return this.#recalled(id)
       case FRAME.notJson:
-        return this.#finish(id, (invocation) =>
-          invocation.input.observer.notJson(invocation, body.toString('utf8')),
-        )
+        return this.#finish(id, 0, (one) => one.input.observer.notJson(one, body.toString('utf8')))
       case FRAME.codeCache:
         return this.owner.codeCache(this, body)
+      case FRAME.aborted:
+        if (this.#overdue.proven(id)) this.#placeFreed()
     }
   }
 
   // -- inside
 
   #transition(next: EnvironmentState): void {
-    assert(TRANSITIONS[this.#state].includes(next), `environment cannot go ${this.#state} -> ${next}`)
-    this.#state = next
+    this.#state = successor(this.#state, next)
   }
 
   #start(invocation: Invocation): void {
@@ -331,7 +298,7 @@ export class Environment implements GatewayMember, InvocationHost {
     const meta = readResultMeta(body)
     this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
     if (flags & FLAG.fatal && this.#state === 'busy') this.#transition('draining')
-    this.#finish(id, (invocation) =>
+    this.#finish(id, meta.logBytes, (invocation) =>
       invocation.input.observer.answered(
         invocation,
         (flags & FLAG.error) !== 0,
@@ -345,7 +312,9 @@ export class Environment implements GatewayMember, InvocationHost {
     const meta = readResultMeta(body)
     const error = flags & FLAG.error ? body.subarray(RESULT_META_BYTES) : undefined
     this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
-    this.#finish(id, (invocation) => invocation.input.observer.streamEnded(invocation, error, meta))
+    this.#finish(id, meta.logBytes, (invocation) =>
+      invocation.input.observer.streamEnded(invocation, error, meta),
+    )
   }
 
   #find(id: number, then: (invocation: Invocation) => void): void {
@@ -353,9 +322,9 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   /** Ends invocation `id`: the process gets its next one before the answer is worked on. */
-  #finish(id: number, tell: (invocation: Invocation) => void): void {
+  #finish(id: number, logBytes: number, tell: (invocation: Invocation) => void): void {
     const invocation = this.#inFlight.find((one) => one.id === id)
-    if (invocation === undefined) return // answered late: its limit had passed
+    if (invocation === undefined) return this.#finishOverdue(id, logBytes)
     this.#remove(invocation)
     invocation.state = 'ended'
     this.invocations += 1
@@ -366,6 +335,17 @@ export class Environment implements GatewayMember, InvocationHost {
     }
     this.#afterRemoval()
     tell(invocation)
+  }
+
+  #finishOverdue(id: number, logBytes: number): void {
+    const requestId = this.#overdue.end(id)
+    if (requestId === undefined) return
+    this.intake.whenAt(logBytes, () => this.intake.unmute(requestId))
+    this.#placeFreed()
+  }
+
+  #placeFreed(): void {
+    if (this.#state === 'idle' || this.#state === 'busy') this.owner.released(this)
   }
 
   #recalled(id: number): void {
@@ -395,26 +375,14 @@ export class Environment implements GatewayMember, InvocationHost {
     this.owner.released(this)
   }
 
-  #socketClosed(): void {
-    this.#openSockets -= 1
-    if (this.#openSockets === 0) this.#whenSocketsClose?.()
-  }
-
-  /** News of an exit can overtake the last answer and the last lines, which still lie in the sockets. */
-  #afterLastBytes(then: () => void): void {
-    if (this.#openSockets === 0) return then()
-    const patience = this.#clock.after(LAST_BYTES_MS, then)
-    this.#whenSocketsClose = () => {
-      patience.cancel()
-      then()
-    }
-  }
-
   #ended(exit: ProcessExit): void {
     if (this.#state === 'stopped') return
     this.#state = 'stopped' // every state may end here
     this.#connection?.destroy()
+    this.#overdue.clear()
     this.intake.end()
+    this.maxRssKb = Math.max(this.maxRssKb, Math.round((exit.peakBytes ?? 0) / 1024))
+    if (!this.loaded && this.loadingSince > 0) this.initMs = this.#clock.monotonicMs() - this.loadingSince
     const interrupted = this.#inFlight.splice(0)
     for (const invocation of interrupted) {
       if (invocation.state === 'queued-ahead') {
@@ -427,5 +395,6 @@ export class Environment implements GatewayMember, InvocationHost {
       invocation.input.observer.lost(invocation, exit)
     }
     this.owner.stopped(this, exit)
+    this.intake.release()
   }
 }

@@ -37,6 +37,7 @@ export const FRAME = {
   recalled: 39, // invocation `id` had not started and will not
   notJson: 40, // body: why the payload of `id` is not JSON; the handler did not run
   codeCache: 41, // body: opaque bytes to store beside the package; empty when there is nothing to cache
+  aborted: 42, // an `abort` of invocation `id` was taken: the event loop turns
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 

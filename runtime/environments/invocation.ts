@@ -52,6 +52,7 @@ export interface InvocationHost {
   readonly stream: number
   readonly intake: LogIntake
   readonly maxRssKb: number
+  /** How long loading the code took, or had taken when the process ended. */
   readonly initMs: number
   readonly initFailed: boolean
   readonly loadingTimedOut: boolean

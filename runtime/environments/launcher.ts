@@ -44,6 +44,8 @@ export interface ProcessExit {
   outOfMemory: boolean
   /** What decided `outOfMemory`: 'cgroup', 'watchdog', 'heap' or ''. */
   means: string
+  /** Most memory it was seen with, in bytes; absent when nobody looked. */
+  peakBytes?: number
 }
 
 /** A started process as the engine sees it. All paths are this machine's unless said otherwise. */

@@ -7,11 +7,27 @@ const MAX_LINE_BYTES = 256 * 1024
 const TAIL_BYTES = 4096
 /** Leads a line that says which invocation the following bytes belong to; see entry/console. */
 const MARKER = 0
+const MARKER_KIND = 0x53
+const NEXT_MARKER = Buffer.from([10, MARKER, MARKER_KIND])
 const LINE_FEED = 10
+/** A marker names a request id; what is longer is a line of the function's own that looks like one. */
+const MAX_MARKER_BYTES = 66
+/** Lines made of one environment's log per window. Past it they are counted and dropped unread: a flood of short lines costs by the line, not by the byte. */
+const WINDOW_MS = 50
+const WINDOW_LINES = 2000
+/** Invocations that write by turns in one process; past it the one that was quiet longest is forgotten. */
+const MAX_INTERLEAVED = 1024
+const MAX_EARLY_LINES = 100
+
+/** What one invocation has written so far. */
+interface Written {
+  tail: string[]
+  tailBytes: number
+  startWritten: boolean
+}
 
 /**
- * The log of one environment: bytes of its stdout and stderr in, lines with their invocation out to the
- * journal.
+ * The log of one environment: bytes of its stdout and stderr in, lines with their invocation out to the journal.
  * A marker line from our own bootstrap names the invocation that writes next.
  */
 export class LogIntake {
@@ -23,12 +39,18 @@ export class LogIntake {
   #version = ''
   #rest: Buffer | undefined
   #requestId = ''
-  #tail: string[] = []
-  #tailBytes = 0
-  #startWritten = false
+  #current: Written = nothing()
+  /** Invocations that have written, are not the current writer and have not been taken yet. */
+  readonly #others = new Map<string, Written>()
+  /** Invocations that were answered while their code goes on: what they still write begins nothing. */
+  readonly #muted = new Set<string>()
   /** Bytes taken in so far; compared with what the environment says it has written. */
   bytes = 0
   #waiters: { bytes: number; resume: () => void }[] = []
+  #windowEndsAt = 0
+  #allowance = WINDOW_LINES
+  /** Whoever still has lines to write, the environment itself included; at zero the stream is closed. */
+  #holders = 1
 
   constructor(journal: Journal, clock: Clock) {
     this.#journal = journal
@@ -44,24 +66,44 @@ export class LogIntake {
   }
 
   push(chunk: Buffer): void {
+    const before = this.bytes
     this.bytes += chunk.length
+    this.#refill()
     let start = 0
     for (;;) {
       const end = chunk.indexOf(LINE_FEED, start)
       if (end < 0) break
-      this.#line(start, end, chunk)
-      start = end + 1
+      if (this.#rest === undefined && isMarker(chunk, start, end)) {
+        this.#resume(before + start)
+        this.#begin(chunk.toString('latin1', start + 2, end))
+        start = end + 1
+      } else if (this.#allowance > 0 || this.#rest !== undefined) {
+        this.#allowance--
+        this.#line(start, end, chunk)
+        start = end + 1
+      } else start = this.#skip(chunk, start)
     }
     if (start < chunk.length) this.#keepRest(start === 0 ? chunk : chunk.subarray(start))
-    while (this.#waiters.length > 0 && (this.#waiters[0]?.bytes ?? Infinity) <= this.bytes)
-      this.#waiters.shift()?.resume()
+    this.#resume(this.bytes)
   }
 
   /** The process is gone: what has no line feed yet is a line, and nobody waits any longer. */
   end(): void {
-    if (this.#rest !== undefined) this.#emit(this.#rest)
+    if (this.#rest !== undefined) this.#write(this.#rest.toString('utf8'))
     this.#rest = undefined
-    for (const waiter of this.#waiters.splice(0)) waiter.resume()
+    this.#resume(Infinity)
+  }
+
+  /** Keeps the stream open until the returned function is called: there are lines to come. */
+  hold(): () => void {
+    this.#holders += 1
+    return () => this.release()
+  }
+
+  /** The environment, or a holder, has written its last. The last one closes the stream. */
+  release(): void {
+    this.#holders -= 1
+    if (this.#holders === 0 && this.#stream !== null) this.#journal.close(this.#stream)
   }
 
   /** Calls `then` once `bytes` have come in: at once when they have. */
@@ -70,30 +112,58 @@ export class LogIntake {
     else this.#waiters.push({ bytes, resume: then })
   }
 
-  /**
-   * The newest lines the invocation wrote, at most 4 KB, and whether its START line was already journaled.
-   */
+  /** The newest lines the invocation wrote, at most 4 KB, and whether its START line was already journaled. */
   take(requestId: string): { tail: string; startWritten: boolean } {
-    if (this.#requestId !== requestId) return { tail: '', startWritten: false }
-    const taken = { tail: this.#tail.join(''), startWritten: this.#startWritten }
-    this.#requestId = ''
-    this.#tail = []
-    this.#tailBytes = 0
-    this.#startWritten = false
-    return taken
+    let written = this.#others.get(requestId)
+    if (this.#requestId === requestId) {
+      written = this.#current
+      this.#requestId = ''
+      this.#current = nothing()
+    } else this.#others.delete(requestId)
+    if (written === undefined) return { tail: '', startWritten: false }
+    return { tail: written.tail.join(''), startWritten: written.startWritten }
+  }
+
+  /** The invocation was answered while its code goes on; `unmute` when that has ended as well. */
+  mute(requestId: string): void {
+    this.#muted.add(requestId)
+  }
+
+  unmute(requestId: string): void {
+    this.#muted.delete(requestId)
   }
 
   /** A line of the platform's own about this invocation, behind what the handler wrote. */
   platform(requestId: string, line: string): void {
-    if (this.#requestId !== requestId) this.#begin(requestId)
-    this.#write(line)
+    if (this.#stream === null) return
+    const writer = this.#requestId
+    this.#begin(requestId)
+    this.#startOnce(this.#stream, this.#clock.nowMs())
+    this.#journal.platform(this.#stream, this.#clock.nowMs(), requestId, line)
+    this.#keepTail(line)
+    if (writer !== '') this.#begin(writer)
+  }
+
+  #refill(): void {
+    const now = this.#clock.monotonicMs()
+    if (now < this.#windowEndsAt) return
+    this.#windowEndsAt = now + WINDOW_MS
+    this.#allowance = WINDOW_LINES
+  }
+
+  #resume(bytes: number): void {
+    while (this.#waiters.length > 0 && (this.#waiters[0]?.bytes ?? Infinity) <= bytes)
+      this.#waiters.shift()?.resume()
   }
 
   #line(start: number, end: number, chunk: Buffer): void {
-    const piece = chunk.subarray(start, end)
     const rest = this.#rest
     this.#rest = undefined
-    this.#emit(rest === undefined ? piece : Buffer.concat([rest, piece]))
+    if (rest === undefined) return this.#write(chunk.toString('utf8', start, end))
+    const line = Buffer.concat([rest, chunk.subarray(start, end)])
+    // A marker may lie across two chunks.
+    if (isMarker(line, 0, line.length)) this.#begin(line.toString('latin1', 2))
+    else this.#write(line.toString('utf8'))
   }
 
   #keepRest(piece: Buffer): void {
@@ -102,46 +172,73 @@ export class LogIntake {
     if (rest.length < MAX_LINE_BYTES) this.#rest = rest
     else {
       this.#rest = undefined
-      this.#emit(rest)
+      this.#write(rest.toString('utf8'))
     }
   }
 
-  #emit(line: Buffer): void {
-    if (line[0] === MARKER && line[1] === 0x53) {
-      this.#begin(line.toString('latin1', 2))
-      return
-    }
-    const text = line.toString('utf8')
-    if (this.#stream === null) {
-      if (this.#early.length < 100) this.#early.push(text)
-      return
-    }
-    this.#write(text)
+  /** Drops whole lines from `start` up to the next marker or the end of the last one; returns where that is. */
+  #skip(chunk: Buffer, start: number): number {
+    const marker = chunk.indexOf(NEXT_MARKER, start)
+    const stop = (marker < 0 ? chunk.lastIndexOf(LINE_FEED) : marker) + 1
+    let lines = 0
+    for (let at = start; at < stop; at++) if (chunk[at] === LINE_FEED) lines++
+    const bytes = stop - start + (this.#rest?.length ?? 0)
+    this.#rest = undefined
+    if (this.#stream !== null) this.#journal.drop(this.#stream, lines, bytes - lines)
+    this.#keepTail(chunk.toString('utf8', Math.max(start, stop - 1 - TAIL_BYTES), stop - 1))
+    return stop
   }
 
   #write(text: string): void {
-    if (this.#stream === null) return
-    const timeMs = this.#clock.nowMs()
-    if (this.#requestId !== '' && !this.#startWritten) {
-      this.#startWritten = true
-      this.#journal.started(this.#stream, timeMs, this.#requestId, this.#version)
+    if (this.#stream === null) {
+      if (this.#early.length < MAX_EARLY_LINES) this.#early.push(text)
+      return
     }
+    const timeMs = this.#clock.nowMs()
+    this.#startOnce(this.#stream, timeMs)
     this.#journal.line(this.#stream, timeMs, this.#requestId, text)
     this.#keepTail(text)
   }
 
+  #startOnce(stream: number, timeMs: number): void {
+    if (this.#requestId === '' || this.#current.startWritten) return
+    this.#current.startWritten = true
+    this.#journal.started(stream, timeMs, this.#requestId, this.#version)
+  }
+
   #begin(requestId: string): void {
+    if (requestId === this.#requestId) return
+    if (this.#requestId !== '' && !this.#muted.has(this.#requestId)) this.#putAside()
     this.#requestId = requestId
-    this.#tail = []
-    this.#tailBytes = 0
-    this.#startWritten = false
+    this.#current = this.#others.get(requestId) ?? nothing()
+    this.#others.delete(requestId)
+    if (this.#muted.has(requestId)) this.#current.startWritten = true
+  }
+
+  #putAside(): void {
+    if (this.#others.size >= MAX_INTERLEAVED) {
+      for (const quietest of this.#others.keys()) {
+        this.#others.delete(quietest)
+        break
+      }
+    }
+    this.#others.set(this.#requestId, this.#current)
   }
 
   #keepTail(text: string): void {
+    const current = this.#current
     const kept = text.length > TAIL_BYTES ? text.slice(-TAIL_BYTES) : text
-    this.#tail.push(`${kept}\n`)
-    this.#tailBytes += kept.length + 1
-    while (this.#tailBytes > TAIL_BYTES && this.#tail.length > 1)
-      this.#tailBytes -= this.#tail.shift()?.length ?? 0
+    current.tail.push(`${kept}\n`)
+    current.tailBytes += kept.length + 1
+    while (current.tailBytes > TAIL_BYTES && current.tail.length > 1)
+      current.tailBytes -= current.tail.shift()?.length ?? 0
   }
 }
+
+const nothing = (): Written => ({ tail: [], tailBytes: 0, startWritten: false })
+
+const isMarker = (bytes: Buffer, start: number, end: number): boolean =>
+  bytes[start] === MARKER &&
+  bytes[start + 1] === MARKER_KIND &&
+  end - start > 2 &&
+  end - start <= MAX_MARKER_BYTES

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { EngineError } from '../errors.ts'
 import type { FunctionVersion } from '../registry/types.ts'
-import type { Environment, EnvironmentOwner } from './environment.ts'
+import type { Environment } from './environment.ts'
+import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Initialized } from './frames.ts'
 import type { Invocation } from './invocation.ts'
 import type { ProcessExit } from './launcher.ts'
@@ -31,7 +32,7 @@ const MAX_LAUNCH_FAILURES = 3
  * recently used
  * idle environment is taken first, so that the others can be reaped.
  */
-export class EnvironmentPool implements EnvironmentOwner {
+export class EnvironmentPool implements EnvironmentOwner<Environment> {
   readonly key: string
   readonly version: FunctionVersion
   readonly members = new Set<Environment>()
@@ -185,7 +186,7 @@ export class EnvironmentPool implements EnvironmentOwner {
   #takes(environment: Environment): boolean {
     if (environment.state !== 'idle' && environment.state !== 'busy') return false
     const room = this.#concurrency > 1 ? this.#concurrency : this.#host.capped(this) ? 2 : 1
-    return environment.inFlight.length < room
+    return environment.placesTaken < room
   }
 
   #free(): Environment | undefined {
@@ -193,8 +194,9 @@ export class EnvironmentPool implements EnvironmentOwner {
     let best: Environment | undefined
     for (const environment of this.members) {
       if (environment.state !== 'idle' && environment.state !== 'busy') continue
-      const load = environment.inFlight.length
-      if (load < this.#concurrency && (best === undefined || load < best.inFlight.length)) best = environment
+      const { placesTaken } = environment
+      const more = best === undefined || placesTaken < best.placesTaken
+      if (placesTaken < this.#concurrency && more) best = environment
     }
     if (best?.state === 'idle') this.forgetIdle(best)
     return best

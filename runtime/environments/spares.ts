@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { Environment, EnvironmentOwner } from './environment.ts'
+import type { Environment } from './environment.ts'
+import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Launcher } from './launcher.ts'
 import type { EnvironmentStarter, NodeBinary } from './starter.ts'
 
@@ -23,7 +24,7 @@ interface Shelf {
  * load a code
  * package. Bounded by `perVersion`; refilled in quiet moments.
  */
-export class Spares implements EnvironmentOwner {
+export class Spares implements EnvironmentOwner<Environment> {
   readonly #shelves = new Map<string, Shelf>()
   readonly #perVersion: number
   readonly #starter: EnvironmentStarter

@@ -5,15 +5,14 @@ import type { CodePackages } from '../registry/packages.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Rng } from '../rng.ts'
 import type { Journal } from '../store/journal.ts'
-import { Environment, type EnvironmentOwner } from './environment.ts'
+import { Environment } from './environment.ts'
+import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Gateway } from './gateway.ts'
 import type { Launcher } from './launcher.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
 const MAX_PROCESSES = 1024
 const MAX_OPEN_FILES = 1024
-/** After its process is gone a log stream stays open this long. */
-const STREAM_LINGERS_MS = 5000
 
 /** A Node.js binary to run environments with. */
 export interface NodeBinary {
@@ -41,7 +40,7 @@ export interface EnvironmentStarter {
 export interface StartOptions {
   readonly binary: NodeBinary
   readonly launcher: Launcher
-  readonly owner: EnvironmentOwner
+  readonly owner: EnvironmentOwner<Environment>
   readonly dedicatedTo?: FunctionVersion
   readonly gpuIndices?: readonly number[]
 }
@@ -87,13 +86,7 @@ export function createStarter(parts: {
           gpuIndices: gpuIndices ?? [],
         })
         .then((process) => {
-          void process.exited.then(() => {
-            gateway.forget(identity.id)
-            // Its last lines and the records of its last invocations are still on their way.
-            clock.after(STREAM_LINGERS_MS, () => {
-              if (environment.stream >= 0) journal.close(environment.stream)
-            })
-          })
+          void process.exited.then(() => gateway.forget(identity.id))
           environment.adopt(process)
         })
         .catch((error: unknown) => {
@@ -110,7 +103,7 @@ export function createStarter(parts: {
     async specialize(environment, version, gpuIndices) {
       // The process may say it is ready before the launcher has said that it exists.
       const process = await environment.adopted
-      if (process === undefined) return
+      if (process === undefined || environment.state !== 'spare') return
       const stream = `${logDate(clock.nowMs())}/[${version.version}]${environment.id}`
       environment.stream = journal.open({
         scope: version.scope,

@@ -157,7 +157,9 @@ export class InvocationRun implements InvocationObserver {
     const { clock } = this.#context
     const { requestId } = this.request
     const environment = invocation.host
-    const durationMs = invocation.startedAt === 0 ? 0 : clock.monotonicMs() - invocation.startedAt
+    // One that never started waited for code that did not load.
+    const durationMs =
+      invocation.startedAt === 0 ? (environment?.initMs ?? 0) : clock.monotonicMs() - invocation.startedAt
     const timeMs = clock.nowMs()
     if (failure.status === 'timed-out') {
       environment?.intake.platform(
@@ -218,8 +220,10 @@ export class InvocationRun implements InvocationObserver {
       lines(false)
       onRecord(record)
     } else {
+      const release = environment.intake.hold()
       void this.event.recordFirst(record).then(() => {
         lines(true)
+        release()
         onRecord(record)
       })
     }

@@ -130,6 +130,19 @@ export class JournalWriter implements StoredJournal {
     this.#count(message.length)
   }
 
+  drop(number: number, lines: number, bytes: number): void {
+    this.#droppedLines += lines
+    const stream = this.#streams.get(number)
+    if (stream === undefined) return
+    stream.droppedLines += lines
+    stream.droppedCharacters += bytes
+    if (!stream.spending) {
+      stream.spending = true
+      this.#spending.push({ number, stream })
+    }
+    this.#count(0)
+  }
+
   platform(number: number, timeMs: number, requestId: string, message: string): void {
     const stream = this.#streams.get(number)
     if (stream === undefined || this.#waitingCharacters > 2 * WAITING_CHARACTERS) {

@@ -108,6 +108,8 @@ export interface Journal {
   close(stream: number): void
   /** One line a function wrote; its line feed is not part of it. */
   line(stream: number, timeMs: number, requestId: string, message: string): void
+  /** Lines that were thrown away before they were made: counted with those the journal drops itself. */
+  drop(stream: number, lines: number, bytes: number): void
   /** The START line; call it before the first `line` of an invocation that writes any. */
   started(stream: number, timeMs: number, requestId: string, version: string): void
   /**

@@ -1,0 +1,30 @@
+import type { Initialized } from './frames.ts'
+import type { Invocation } from './invocation.ts'
+import type { ProcessExit } from './launcher.ts'
+
+/** Who is told about an environment's life: its pool, or the spares. */
+export interface EnvironmentOwner<Environment> {
+  /** Booted, nothing loaded. */
+  booted(environment: Environment): void
+  /** The code is loaded, or could not be (then it stops). */
+  loaded(environment: Environment, result: Initialized): void
+  /** It can take one more invocation than a moment ago. */
+  released(environment: Environment): void
+  /** An invocation held ahead has started. */
+  startedHeld(): void
+  /** An invocation held ahead that never started comes back uncounted. */
+  returned(environment: Environment, invocation: Invocation): void
+  /** Gone. Its running invocations have been told. */
+  stopped(environment: Environment, exit: ProcessExit): void
+  codeCache(environment: Environment, bytes: Buffer): void
+}
+
+/** What an environment is known and fenced by. */
+export interface EnvironmentIdentity {
+  readonly id: string
+  readonly token: string
+  readonly nodePath: string
+  readonly nodeVersion: string
+  /** Fences late answers: a number no other environment of any engine on this data directory had. */
+  readonly epoch: number
+}
