@@ -185,8 +185,11 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
 
   #takes(environment: Environment): boolean {
     if (environment.state !== 'idle' && environment.state !== 'busy') return false
-    const room = this.#concurrency > 1 ? this.#concurrency : this.#host.capped(this) ? 2 : 1
-    return environment.placesTaken < room
+    if (this.#concurrency > 1) return environment.placesTaken < this.#concurrency
+    const [first, second] = environment.inFlight
+    if (first === undefined) return true
+    if (second !== undefined || !this.#host.capped(this)) return false
+    return this.#clock.monotonicMs() - first.startedAt <= AHEAD_PATIENCE_MS
   }
 
   #free(): Environment | undefined {
@@ -205,11 +208,8 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   /** A busy environment that may hold one more behind what it runs: only when no other can be had. */
   #ahead(): Environment | undefined {
     if (this.#concurrency > 1 || !this.#host.capped(this)) return undefined
-    const now = this.#clock.monotonicMs()
     for (const environment of this.members) {
-      const [first, second] = environment.inFlight
-      if (environment.state !== 'busy' || first === undefined || second !== undefined) continue
-      if (now - first.startedAt <= AHEAD_PATIENCE_MS) return environment
+      if (environment.state === 'busy' && this.#takes(environment)) return environment
     }
     return undefined
   }

@@ -1,0 +1,153 @@
+import { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import type { Clock } from '../../runtime/clock.ts'
+import { Environment } from '../../runtime/environments/environment.ts'
+import {
+  decodeInvokeMeta,
+  FRAME,
+  FrameReader,
+  RESULT_META_BYTES,
+  writeResultMeta,
+} from '../../runtime/environments/frames.ts'
+import type { LaunchedProcess, ProcessExit } from '../../runtime/environments/launcher.ts'
+import type { EnvironmentStarter, StartOptions } from '../../runtime/environments/starter.ts'
+import type { Journal } from '../../runtime/store/journal.ts'
+
+/** What a scripted process was sent and has not answered. */
+export interface Held {
+  readonly id: number
+  readonly requestId: string
+}
+
+/**
+ * A process that is not there: it speaks the frames of an execution environment and does what a test says, when it
+ * says so. Real processes have tests of their own; this one makes order and time exact.
+ */
+export class ScriptedProcess {
+  readonly environment: Environment
+  /** In the order they came; at concurrency 1 only the first counts as running. */
+  readonly held: Held[] = []
+  readonly recalls: number[] = []
+  readonly aborts: number[] = []
+  killed = false
+  #exit: (exit: ProcessExit) => void = () => {}
+
+  constructor(environment: Environment) {
+    this.environment = environment
+    const reader = new FrameReader((type, _flags, id, extra, body) => {
+      if (type === FRAME.invoke) {
+        this.held.push({ id, requestId: decodeInvokeMeta(body.toString('utf8', 0, extra)).requestId })
+      } else if (type === FRAME.recall) this.recalls.push(id)
+      else if (type === FRAME.abort) this.aborts.push(id)
+    })
+    const wire = new Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        reader.push(chunk)
+        done()
+      },
+    })
+    const exited = new Promise<ProcessExit>((resolve) => (this.#exit = resolve))
+    const process: LaunchedProcess = {
+      environmentId: environment.id,
+      pid: null,
+      taskDirectory: '',
+      taskRoot: '/var/task',
+      temporaryDirectory: '',
+      cacheDirectory: '',
+      cacheRoot: '',
+      exited,
+      limit: () => Promise.resolve(),
+      kill: () => {
+        if (this.killed) return
+        this.killed = true
+        environment.disconnected()
+        this.#exit({ code: null, signal: 'SIGKILL', outOfMemory: false, means: '' })
+      },
+      terminate: () => this.#exit({ code: 0, signal: null, outOfMemory: false, means: '' }),
+    }
+    // All that a connection uses of a socket is a Duplex and setNoDelay.
+    const socket = Object.assign(wire, { setNoDelay: () => wire }) as unknown as Socket
+    environment.adopt(process)
+    environment.connected(socket, { environmentId: environment.id, token: '', pid: 0, nodeVersion: '' })
+  }
+
+  boot(): void {
+    this.#send(FRAME.ready)
+  }
+
+  initialize(error?: { errorType: string; errorMessage: string; trace: string[] }): void {
+    const answer = {
+      durationMs: 1,
+      logBytes: 0,
+      codeCache: 'none',
+      streaming: false,
+      ...(error ? { error } : {}),
+    }
+    this.#send(FRAME.initialized, Buffer.from(JSON.stringify(answer)))
+  }
+
+  /** Answers the oldest invocation it holds, or the one named. */
+  answer(requestId = this.held[0]?.requestId): void {
+    const index = this.held.findIndex((one) => one.requestId === requestId)
+    const [held] = this.held.splice(index, 1)
+    if (held === undefined) throw new Error(`${requestId} is not held here`)
+    const body = Buffer.alloc(RESULT_META_BYTES + 2, '{}')
+    writeResultMeta(body, 0, { durationMs: 1, logBytes: 0, maxRssKb: 1024 })
+    this.#send(FRAME.result, body, held.id)
+  }
+
+  /** Gives back what it was asked to give back and has not started. */
+  giveBack(): void {
+    for (const id of this.recalls.splice(0)) {
+      const index = this.held.findIndex((one) => one.id === id)
+      if (index > 0) this.held.splice(index, 1)
+      this.#send(FRAME.recalled, Buffer.alloc(0), id)
+    }
+  }
+
+  crash(code = 1): void {
+    this.environment.disconnected()
+    this.#exit({ code, signal: null, outOfMemory: false, means: '' })
+  }
+
+  #send(type: number, body: Buffer = Buffer.alloc(0), id = 0, flags = 0): void {
+    this.environment.frame(type, flags, id, 0, body)
+  }
+}
+
+/** A starter of scripted processes, in the order they were asked for. */
+export function scriptedStarter(
+  clock: Clock,
+  journal: Journal,
+): EnvironmentStarter & { readonly processes: ScriptedProcess[] } {
+  const processes: ScriptedProcess[] = []
+  return {
+    processes,
+    engineUrl: undefined,
+    start({ binary, owner }: StartOptions) {
+      const id = `environment-${processes.length + 1}`
+      const identity = { id, token: '', nodePath: binary.nodePath, nodeVersion: binary.version, epoch: 1 }
+      const environment = new Environment({ identity, owner, clock, journal })
+      processes.push(new ScriptedProcess(environment))
+      return environment
+    },
+    specialize(environment, version) {
+      environment.load(version, {
+        functionName: version.functionName,
+        functionVersion: version.version,
+        memoryMb: version.memoryMb,
+        handler: version.handler,
+        runtime: version.runtime,
+        taskRoot: '/var/task',
+        environment: {},
+        logFormat: 'Text',
+        logLevel: 'INFO',
+        logGroup: '',
+        logStream: '',
+        concurrency: version.execution.concurrency,
+      })
+      return Promise.resolve()
+    },
+  }
+}
