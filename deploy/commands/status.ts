@@ -1,7 +1,7 @@
 import type { Session } from '../session.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { LISTS } from '../listings.ts'
-import { isRecord, text } from '../shapes.ts'
+import { isRecord, recordsIn, text } from '../shapes.ts'
 
 /** `lambent status`: health, nodes and environments in a few lines. */
 export async function status({ api, out }: Session): Promise<ExitCode> {
@@ -19,6 +19,8 @@ export async function status({ api, out }: Session): Promise<ExitCode> {
       const state = text(environment.state)
       states.set(state, (states.get(state) ?? 0) + 1)
     }
+    const waiting = recordsIn(facts, 'waiting')
+    const waitingCount = waiting.reduce((sum, one) => sum + Number(one.waiting), 0)
     const byState = [...states].map(([state, count]) => `${count} ${state}`).join(', ')
     return [
       `engine        ${text(facts.status)} at ${api.endpoint}, version ${text(facts.version)}`,
@@ -26,7 +28,8 @@ export async function status({ api, out }: Session): Promise<ExitCode> {
       `up            ${Math.round(Number(facts.uptimeMs) / 1000)} s`,
       `isolation     ${text(isolation.effective)} (${text(isolation.means)})`,
       `environments  ${byState || 'none'}`,
-      `work          ${text(facts.inFlight)} running, ${text(facts.waiting)} waiting, ${text(facts.queuedEvents)} queued`,
+      `work          ${text(facts.inFlight)} running, ${waitingCount} waiting, ${text(facts.queuedEvents)} queued`,
+      ...waiting.map((one) => `waiting       ${text(one.functionName)}: ${text(one.reason)}`),
       ...nodes.map(
         (node) => `node          ${(LISTS.nodes?.row(node, Date.now()) ?? []).join('  ').trimEnd()}`,
       ),

@@ -75,6 +75,11 @@ engine('start deploys, prints one line on stdout, serves every command, and drai
   assert.is(run.trigger, 'event')
 
   const log = await lambent.run(['logs', 'echo', '--since', '10m', '--request-id', requestId])
+  const firstWords = log.stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(/[ \t]/)[0])
+  assert.equal([firstWords[0], ...firstWords.slice(-2)], ['START', 'END', 'REPORT'])
   assert.match(log.stdout, 'asked for later')
   assert.not.match(log.stdout, 'asked for this')
   assert.match((await lambent.run(['logs', 'echo', '--grep', 'a log'])).stdout, 'asked for a log')
@@ -86,7 +91,9 @@ engine('start deploys, prints one line on stdout, serves every command, and drai
   }
   assert.match((await lambent.run(['ls', 'functions'])).stdout, /^echo .*active/m)
   assert.match((await lambent.run(['runs', 'ls', '--function', 'echo'])).stdout, 'succeeded')
-  assert.match((await lambent.run(['status'])).stdout, 'engine        ok')
+  const status = await lambent.run(['status'])
+  assert.match(status.stdout, 'engine        ok')
+  assert.match(status.stdout, 'work          0 running, 0 waiting, 0 queued')
   assert.is((await lambent.run(['doctor'])).code, 0)
 
   assert.equal(await lambent.end('SIGTERM'), { code: 0, signal: null })
