@@ -293,8 +293,8 @@ class LocalLauncher implements Launcher {
       case 'limited':
         return this.#processes.get(event.id)?.limited(event.sequence, event.problem)
       case 'exited': {
-        const { code, signal, memory } = event
-        const outcome = { code, signal, outOfMemory: memory !== '', means: memory }
+        const { code, signal, memory, peakBytes } = event
+        const outcome = { code, signal, outOfMemory: memory !== '', means: memory, peakBytes }
         return this.#processes.get(event.id)?.end(outcome)
       }
       case 'ready':

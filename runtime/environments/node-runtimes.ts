@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { access, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../clock.ts'
@@ -109,7 +109,7 @@ async function fetchNode(fetch: Fetch): Promise<string> {
   const nodePath = join(home, 'bin', 'node')
   if (await exists(nodePath)) return nodePath
   await mkdir(fetch.cacheDirectory, { recursive: true })
-  await using _lock = await lockFile(`${home}.lock`, fetch.clock, () => exists(nodePath))
+  await using _lock = await lockFile(`${home}.lock`, fetch, () => exists(nodePath))
   if (await exists(nodePath)) return nodePath
   const startedMs = fetch.clock.monotonicMs()
   fetch.log.info('fetching Node.js', { package: name, version: fetch.version })
@@ -132,7 +132,10 @@ async function fetchNode(fetch: Fetch): Promise<string> {
     if (printed.trim() !== `v${fetch.version}`) {
       throw new Error(`${name}@${fetch.version} says it is ${printed.trim()}`)
     }
-    await rename(join(stage, 'home'), home)
+    await rename(join(stage, 'home'), home).catch(async (error: unknown) => {
+      // Whoever was first has put the same there.
+      if (!(await exists(nodePath))) throw error
+    })
   } finally {
     await rm(stage, { recursive: true, force: true })
   }
@@ -149,7 +152,7 @@ async function fetchNode(fetch: Fetch): Promise<string> {
  */
 async function lockFile(
   path: string,
-  clock: Clock,
+  { clock, rng }: Fetch,
   isDone: () => Promise<boolean>,
 ): Promise<AsyncDisposable> {
   const deadlineMs = clock.monotonicMs() + FETCH_LIMIT_MS
@@ -164,10 +167,28 @@ async function lockFile(
     }
     if (await isDone()) return { [Symbol.asyncDispose]: () => Promise.resolve() }
     if (clock.monotonicMs() > deadlineMs) throw new Error(`${path} was held for ${FETCH_LIMIT_MS} ms`)
-    const holder = Number(await readFile(path, 'utf8').catch(() => ''))
-    if (holder > 0 && !isRunning(holder)) await rm(path, { force: true })
-    else await clock.sleep(LOCK_PAUSE_MS)
+    if (!(await takeAway(path, rng))) await clock.sleep(LOCK_PAUSE_MS)
   }
+}
+
+/** Removes a lock whose holder is dead; false when it lives. Two who try at once do not remove each other's new one. */
+async function takeAway(path: string, rng: Rng): Promise<boolean> {
+  const isHeld = async (lock: string): Promise<boolean> => {
+    const holder = Number(await readFile(lock, 'utf8').catch(() => ''))
+    return holder === 0 || isRunning(holder)
+  }
+  if (await isHeld(path)) return false
+  const aside = `${path}.${rng.bytes(6).toString('hex')}`
+  try {
+    await rename(path, aside)
+  } catch {
+    // Somebody else was faster.
+    return true
+  }
+  // What was moved may be newer than what was read.
+  if (await isHeld(aside)) await link(aside, path).catch(() => {})
+  await rm(aside, { force: true })
+  return true
 }
 
 function isRunning(pid: number): boolean {

@@ -51,9 +51,13 @@ export class ControlGroup {
     const bytes = memoryMb === null ? undefined : String(memoryMb * 1024 * 1024)
     if (this.#place.version === 1) {
       await writeFile(join(this.#memory, 'memory.limit_in_bytes'), bytes ?? '-1')
+      // Whoever wants more stands still until the watchdog ends the whole tree: a kernel that kills one process of
+      // it would leave a program behind that cannot know why its child is gone.
+      await writeFile(join(this.#memory, 'memory.oom_control'), bytes === undefined ? '0' : '1')
     } else {
       await writeFile(join(this.#memory, 'memory.max'), bytes ?? 'max')
       await writeFile(join(this.#memory, 'memory.swap.max'), bytes === undefined ? 'max' : '0').catch(absent)
+      await writeFile(join(this.#memory, 'memory.oom.group'), bytes === undefined ? '0' : '1').catch(absent)
     }
     if (this.#pids !== null) await writeFile(join(this.#pids, 'pids.max'), String(maxProcesses))
   }
@@ -61,6 +65,16 @@ export class ControlGroup {
   /** Whether the number of processes is bounded here. */
   get boundsProcesses(): boolean {
     return this.#pids !== null
+  }
+
+  /** Whether somebody in it stands still because the memory is used up: version 1 alone leaves the killing to us. */
+  isOutOfMemory(): boolean {
+    if (this.#place.version !== 1) return false
+    try {
+      return /^under_oom 1/m.test(readFileSync(join(this.#memory, 'memory.oom_control'), 'latin1'))
+    } catch {
+      return false // removed meanwhile
+    }
   }
 
   /** How many processes the kernel killed for memory, and the most that was ever in use. */

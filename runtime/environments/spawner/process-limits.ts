@@ -19,7 +19,7 @@ const DATA_MARGIN = 1.1
  * RLIMIT_DATA counts the code range of newer Node versions (573 MB before a line has run in 24), so what the idle
  * process counts is read and added. RLIMIT_AS is never used: WebAssembly alone reserves gigabytes of address space.
  */
-export async function applyLimits(pid: number, limits: ResourceLimits): Promise<void> {
+export async function applyLimits(pid: number, uid: number | null, limits: ResourceLimits): Promise<void> {
   const changes: string[] = []
   const current = readLimits(pid)
   const { openFiles } = current
@@ -34,18 +34,23 @@ export async function applyLimits(pid: number, limits: ResourceLimits): Promise<
   }
   if (limits.maxProcesses !== null) changes.push(`--nproc=${limits.maxProcesses}:${limits.maxProcesses}`)
   if (changes.length === 0) return
-  await new Promise<void>((resolve, reject) => {
-    execFile(
-      'prlimit',
-      ['--pid', String(pid), ...changes],
-      { env: { PATH: TOOL_PATH } },
-      (error, _out, stderr) => {
-        if (error === null) resolve()
-        // Without the program the watchdog is what bounds memory and processes; the report says so.
-        else if (error.code === 'ENOENT') resolve()
-        else reject(new Error(stderr.trim() || error.message))
-      },
-    )
+  await runPrlimit(uid, ['--pid', String(pid), ...changes])
+}
+
+/** A process may limit others of its own user: even root needs a capability that containers leave out to limit any. */
+function runPrlimit(uid: number | null, args: readonly string[]): Promise<void> {
+  const user = String(uid)
+  const [command = '', ...rest] =
+    uid === null
+      ? ['prlimit', ...args]
+      : ['setpriv', '--reuid', user, '--regid', user, '--clear-groups', 'prlimit', ...args]
+  return new Promise((resolve, reject) => {
+    execFile(command, rest, { env: { PATH: TOOL_PATH } }, (error, _stdout, stderr) => {
+      if (error === null) resolve()
+      // Without the program the watchdog is what bounds memory and processes; the report says so.
+      else if (error.code === 'ENOENT') resolve()
+      else reject(new Error(stderr.trim() || error.message))
+    })
   })
 }
 

@@ -68,7 +68,15 @@ export type SpawnerEvent =
   | { kind: 'failed'; id: string; message: string }
   | { kind: 'limited'; id: string; sequence: number; problem: string | null }
   /** The whole tree is gone. */
-  | { kind: 'exited'; id: string; code: number | null; signal: string | null; memory: MemoryCause }
+  | {
+      kind: 'exited'
+      id: string
+      code: number | null
+      signal: string | null
+      memory: MemoryCause
+      /** Most memory it was seen with; its limit when memory ended it. */
+      peakBytes: number
+    }
   | { kind: 'note'; message: string }
 
 /** What decided that memory ended a process; empty when it was something else. */

@@ -76,6 +76,8 @@ export class SpawnedProcess {
   #init: { pid: number; startTicks: number } | undefined
   /** Settles with undefined where groups do not work. */
   #group: Promise<ControlGroup | undefined> = Promise.resolve(undefined)
+  /** The same, once limits hold in it. */
+  #controlGroup: ControlGroup | undefined
   #limits: LimitRequest | undefined
   /** Most memory the program was seen with; the watchdog writes it. */
   peakBytes = 0
@@ -159,10 +161,11 @@ export class SpawnedProcess {
         // The group was joined while the tree was growing: whoever slipped past is brought in now.
         await group.adoptMissing(this.members())
         await group.limit(request.memoryMb, request.maxProcesses)
+        this.#controlGroup = group
       }
       const program = this.#programPid()
       if (program !== undefined) {
-        await applyLimits(program, {
+        await applyLimits(program, start.uid, {
           dataMb: group === undefined ? request.memoryMb : null,
           maxProcesses: group?.boundsProcesses !== true && start.uid !== null ? request.maxProcesses : null,
           maxOpenFiles: request.maxOpenFiles,
@@ -208,6 +211,11 @@ export class SpawnedProcess {
     else signalProcess(pid, 'SIGKILL')
     // Whoever left the group is found when the program is gone.
     if (this.#options.request.shape === 'group') signalProcess(-pid, 'SIGKILL')
+  }
+
+  /** Ends the tree when its group has no memory left. */
+  endIfOutOfMemory(): void {
+    if (this.#controlGroup?.isOutOfMemory() === true) this.kill('cgroup')
   }
 
   /** Asks the program itself to end. */
@@ -265,7 +273,9 @@ export class SpawnedProcess {
     else await this.#namespaceGone()
     const memory = await this.#memoryOutcome(code, signal)
     this.#state = { kind: 'gone' }
-    this.#options.emit({ kind: 'exited', id: this.id, ...this.#translate(code, signal), memory })
+    const limitMb = this.#limits?.memoryMb ?? null
+    const peakBytes = memory === '' || limitMb === null ? this.peakBytes : limitMb * 1024 * 1024
+    this.#options.emit({ kind: 'exited', id: this.id, ...this.#translate(code, signal), memory, peakBytes })
     const group = await this.#group
     await group?.remove()
   }

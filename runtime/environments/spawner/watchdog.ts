@@ -38,7 +38,10 @@ export class Watchdog {
     if (searching) this.#search(limited)
     for (const process of limited) {
       if (process.grouped === 'none') this.#judge(process)
-      else if (searching) this.#sample(process)
+      else if (searching) {
+        this.#sample(process)
+        process.endIfOutOfMemory()
+      }
     }
   }
 

@@ -19,7 +19,7 @@ const HOG = `const held = []; for (;;) { held.push(Buffer.alloc(8e6, 1)); await 
 /** Fills the JavaScript heap. */
 const HEAP_HOG = `const held = []; for (;;) { held.push(new Array(1e5).fill(held.length)); await new Promise(setImmediate) }`
 
-/** Sets a limit of 128 MB and whatever else is asked for. */
+/** Sets a limit of 160 MB and whatever else is asked for. */
 const limit = (running: Running, others: { maxProcesses?: number; maxOpenFiles?: number } = {}) =>
   running.process.limit({ memoryMb: 160, maxProcesses: 512, maxOpenFiles: 1024, ...others })
 
