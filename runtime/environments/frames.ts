@@ -17,6 +17,7 @@ export const HEADER_BYTES = 16
 /** A body past this is a broken peer, not a payload: the connection is closed. Bounds the reader's memory. */
 export const MAX_FRAME_BYTES = 1 << 30
 
+/** The types of frames. */
 export const FRAME = {
   // engine -> environment
   specialize: 1, // body: JSON Specialization; load this code now
@@ -41,6 +42,7 @@ export const FRAME = {
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 
+/** Bits of a frame's flags. */
 export const FLAG = {
   error: 1, // the payload is error JSON
   fatal: 2, // the environment exits after this answer and must not be used again
@@ -113,9 +115,11 @@ export interface InvokeMeta {
   tenantId: string
 }
 
+/** The text that leads an `invoke` frame's body. */
 export const encodeInvokeMeta = (meta: InvokeMeta): string =>
   `${meta.requestId}\n${meta.deadlineMs}\n${meta.invokedArn}\n${meta.traceId}\n${meta.clientContext}\n${meta.tenantId}`
 
+/** What `encodeInvokeMeta` made a text of. */
 export function decodeInvokeMeta(text: string): InvokeMeta {
   const [requestId = '', deadlineMs = '0', invokedArn = '', traceId = '', clientContext = '', tenantId = ''] =
     text.split('\n')
@@ -136,6 +140,7 @@ export interface ResultMeta {
   maxRssKb: number
 }
 
+/** Writes RESULT_META_BYTES at `offset`. */
 export function writeResultMeta(target: Buffer, offset: number, meta: ResultMeta): void {
   target.writeDoubleLE(meta.durationMs, offset)
   target.writeDoubleLE(meta.logBytes, offset + 8)
@@ -143,12 +148,14 @@ export function writeResultMeta(target: Buffer, offset: number, meta: ResultMeta
   target.writeUInt32LE(0, offset + 20)
 }
 
+/** Reads what leads the body of a `result` or `streamEnd` frame. */
 export const readResultMeta = (body: Buffer): ResultMeta => ({
   durationMs: body.readDoubleLE(0),
   logBytes: body.readDoubleLE(8),
   maxRssKb: body.readUInt32LE(16),
 })
 
+/** Writes HEADER_BYTES at `offset`. */
 export function writeHeader(
   target: Buffer,
   offset: number,

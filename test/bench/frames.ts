@@ -78,11 +78,12 @@ async function connect(taskRoot: string): Promise<Peer> {
       new Promise((resolve) => {
         const start = performance.now()
         let answered = 0
+        let open = inFlight
         onAnswer = () => {
           answered += 1
           const elapsed = performance.now() - start
           if (elapsed < SECONDS * 1000) send(payload)
-          else if (--inFlight === 0) resolve(answered / (elapsed / 1000))
+          else if ((open -= 1) === 0) resolve(answered / (elapsed / 1000))
         }
         for (let index = 0; index < inFlight; index++) send(payload)
       }),
