@@ -17,6 +17,9 @@ const MAX_DELAY_MS = 500
 const PLAIN = 0.25
 const EARLY = 0.1
 const SETTLING = 0.2
+/** Share of kills that may come before the load has had its first answers; the others wait for it up to a limit. */
+const COLD = 0.25
+const FLOW_LIMIT_MS = 5000
 
 /** What a campaign of kills has found. Empty lists are what is wanted. */
 export interface CampaignReport {
@@ -101,6 +104,8 @@ class Campaign {
     if (this.#fraction() < SETTLING) this.#eventProblems.push(...(await this.#ledger.settle(engine.url)))
     const load = this.#load(target)
     const checked = this.#checkCatalogue(target, load)
+    const flowing = Promise.all([load.flowing, checked])
+    if (this.#fraction() > COLD) await Promise.race([flowing, engine.ended, elapse(FLOW_LIMIT_MS)])
     await elapse(this.#fraction() * MAX_DELAY_MS)
     await this.#kill(engine, mark)
     await checked

@@ -65,6 +65,10 @@ export class Load {
   readonly #parts: LoadParts
   readonly #target: TargetPlan
   readonly #callers: Promise<void>[]
+  readonly #unseen = new Set(['sync', 'event', 'family'])
+  #sawAll = (): void => {}
+  /** Resolves when an operation of every kind has succeeded: from then on a kill meets all of them. */
+  readonly flowing: Promise<void> = new Promise((resolve) => (this.#sawAll = resolve))
   #stopped = false
   #families = 0
   #number = 0
@@ -103,7 +107,7 @@ export class Load {
   }
 
   async #echo(): Promise<void> {
-    const { fraction, tally } = this.#parts
+    const { fraction } = this.#parts
     const chance = fraction()
     const nonce = this.#unique()
     const filler = 'x'.repeat(chance < 0.1 ? Math.floor(fraction() * 100_000) : 10)
@@ -116,7 +120,7 @@ export class Load {
       spinMs,
     })
     const problem = problemOf(reply, 200)
-    tally.count('sync', this.#target, reply, problem)
+    this.#count('sync', reply, problem)
     this.#checkEcho(reply, problem, nonce, filler)
   }
 
@@ -134,7 +138,7 @@ export class Load {
   }
 
   async #event(): Promise<void> {
-    const { fraction, tally, ledger } = this.#parts
+    const { fraction, ledger } = this.#parts
     const id = this.#unique()
     const filler = 'y'.repeat(fraction() < 0.1 ? Math.floor(fraction() * 50_000) : 20)
     const url = invokeUrl(this.#target.url, FUNCTIONS.record)
@@ -143,7 +147,7 @@ export class Load {
     // The acknowledgement counts even when the engine is dead by the time it is read.
     if (problem === undefined && reply.kind === 'answer')
       ledger.accept(id, reply.headers.get('x-amzn-requestid') ?? '')
-    tally.count('event', this.#target, reply, problem)
+    this.#count('event', reply, problem)
   }
 
   async #family(): Promise<void> {
@@ -152,8 +156,13 @@ export class Load {
     const { mark, bare } = this.#target
     const reply = await call(invokeUrl(this.#target.url, FUNCTIONS.family), 'POST', { nonce, mark, bare })
     const problem = problemOf(reply, 200)
-    this.#parts.tally.count('family', this.#target, reply, problem)
+    this.#count('family', reply, problem)
     this.#checkEcho(reply, problem, nonce)
+  }
+
+  #count(kind: string, reply: Reply, problem: string | undefined): void {
+    this.#parts.tally.count(kind, this.#target, reply, problem)
+    if (problem === undefined && this.#unseen.delete(kind) && this.#unseen.size === 0) this.#sawAll()
   }
 
   #unique(): string {
