@@ -108,9 +108,13 @@ function judge(run: {
   return { path, passed: summary.passed, failed, skipped: summary.skipped, durationMs, problem, output }
 }
 
-/** Tests see no setting and no credential of the person who runs them, and print no colour. */
+/**
+ * Tests see no setting and no credential of the person who runs them, and print no colour. LAMBENT_CHAOS_… is
+ * meant for them.
+ */
 function cleanEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const kept = Object.entries(environment).filter(([name]) => !/^(LAMBENT_|AWS_|FORCE_COLOR$)/.test(name))
+  const personal = /^(LAMBENT_(?!CHAOS_)|AWS_|FORCE_COLOR$)/
+  const kept = Object.entries(environment).filter(([name]) => !personal.test(name))
   return { ...Object.fromEntries(kept), NO_COLOR: '1' }
 }
 

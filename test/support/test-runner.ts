@@ -67,16 +67,16 @@ function report(outcome: FileOutcome): string {
   const seconds = `${(outcome.durationMs / 1000).toFixed(1)} s`
   const skipped = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : ''
   const line = `${outcome.path}  ${outcome.passed} passed${skipped}  ${seconds}\n`
-  if (outcome.failed === 0) return `ok    ${line}${skipReasons(outcome.output)}`
+  if (outcome.failed === 0) return `ok    ${line}${remarks(outcome.output)}`
   const problem = outcome.problem === undefined ? '' : `${outcome.path} ${outcome.problem}\n`
   return `FAIL  ${line}${problem}${indent(outcome.output)}\n`
 }
 
-/** Lines that support/skip.ts wrote. */
-const skipReasons = (output: string): string =>
+/** What a file that passed has to say: lines that support/skip.ts wrote, and figures of what was checked. */
+const remarks = (output: string): string =>
   output
     .split('\n')
-    .filter((line) => line.startsWith('skipped: '))
+    .filter((line) => /^(skipped|checked): /.test(line))
     .map((line) => `      ${line}\n`)
     .join('')
 
