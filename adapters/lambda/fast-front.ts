@@ -10,10 +10,16 @@ const MAX_HEAD_BYTES = 8192
 const MAX_BODY_BYTES = 256 * 1024
 /** Longer heads are not kept: one is held by every connection. */
 const MAX_KEPT_HEAD_BYTES = 2048
-/** What a client may send ahead while its request runs, before it is read no further; in bytes and in packets. */
+/**
+ * What a client may send ahead while its request runs, before it is read no further; in bytes and in
+ * packets.
+ */
 const MAX_AHEAD_BYTES = 128 * 1024
 const MAX_AHEAD_PIECES = 256
-/** A body that comes in more packets than this is left to Node's server: tiny ones must not be copied over and over. */
+/**
+ * A body that comes in more packets than this is left to Node's server: tiny ones must not be copied over
+ * and over.
+ */
 const MAX_BODY_PIECES = 256
 /** A body that takes longer than this to arrive is left to Node's server and its limits. */
 const BODY_PATIENCE_MS = 1000
@@ -26,9 +32,9 @@ const SWEEP_MS = 500
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 /**
- * Puts a reader in front of an HTTP server that answers one strict shape of request itself: an invocation of ordinary
- * size on a kept-alive connection. Anything else, and anything it is not sure of, is handed to the server with the
- * whole connection, untouched, so that what is refused or odd is judged in one place.
+ * Puts a reader in front of an HTTP server that answers one strict shape of request itself: an invocation of
+ * ordinary size on a kept-alive connection. Anything else, and anything it is not sure of, is handed to the
+ * server with the whole connection, untouched, so that what is refused or odd is judged in one place.
  *
  * `refusing` says when the server takes no new work.
  */
@@ -71,12 +77,14 @@ interface FrontParts {
 }
 
 /**
- * `reading`: between requests, or in one. `running`: an invocation has one. `sending`: the client is slow to take an
- * answer. `gone`: closed, or the server's.
+ * `reading`: between requests, or in one. `running`: an invocation has one. `sending`: the client is slow to
+ * take an answer. `gone`: closed, or the server's.
  */
 type ConnectionState = 'reading' | 'running' | 'sending' | 'gone'
 
-/** One connection as long as it only sends the strict shape. One request at a time; what comes ahead waits. */
+/**
+ * One connection as long as it only sends the strict shape. One request at a time; what comes ahead waits.
+ */
 class FrontConnection implements InvokeReply {
   onGone: () => void = () => {}
   readonly #socket: Socket
@@ -206,7 +214,10 @@ class FrontConnection implements InvokeReply {
     this.onGone()
   }
 
-  /** Takes requests until one runs or more has to come. A loop, because answers may come before `handle` returns. */
+  /**
+   * Takes requests until one runs or more has to come. A loop, because answers may come before `handle`
+   * returns.
+   */
   #advance(): void {
     if (this.#advancing) return
     this.#advancing = true

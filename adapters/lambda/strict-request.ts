@@ -11,8 +11,9 @@ export interface StrictRequest {
 
 const REQUEST_LINE = /^POST (\/[!-~]*) HTTP\/1\.1$/
 /**
- * RFC 9110's token, colon, then visible text and white space. Folded lines, white space before the colon and bytes
- * past ASCII do not match. No two parts of it match the same text, so a line costs no more than its length.
+ * RFC 9110's token, colon, then visible text and white space. Folded lines, white space before the colon and
+ * bytes past ASCII do not match. No two parts of it match the same text, so a line costs no more than its
+ * length.
  */
 const HEADER_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~]*)$/
 const LENGTH = /^(0|[1-9]\d{0,9})$/
@@ -42,9 +43,9 @@ const WANTED = new Set([
 ])
 
 /**
- * Reads the head of a request (without the empty line at its end) if it is an HTTP/1.1 POST to an invoke path with one
- * Host and a Content-Length, and nothing else that matters for framing. Undefined means: not for us, or not beyond
- * doubt; Node's parser decides then. Never guesses.
+ * Reads the head of a request (without the empty line at its end) if it is an HTTP/1.1 POST to an invoke path
+ * with one Host and a Content-Length, and nothing else that matters for framing. Undefined means: not for us,
+ * or not beyond doubt; Node's parser decides then. Never guesses.
  */
 export function parseStrict(text: string): StrictRequest | undefined {
   const lines = text.split('\r\n', MAX_LINES + 1)

@@ -1,7 +1,6 @@
 // time limit: 600 s
 import { connect } from 'node:net'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { until, within } from '../../support/until.ts'
@@ -9,8 +8,8 @@ import { FrontServer } from './front-server.ts'
 import { craftedExchanges, exchanges, wholeAndByByte, type Exchange } from './request-bytes.ts'
 
 /**
- * The front against Node's own parser: two listeners that differ in nothing but the front are sent the same bytes
- * and must see the same requests and give the same answers. FRONT_FUZZ_REQUESTS: how many (20000).
+ * The front against Node's own parser: two listeners that differ in nothing but the front are sent the same
+ * bytes and must see the same requests and give the same answers. FRONT_FUZZ_REQUESTS: how many (20000).
  * FRONT_FUZZ_SEED: repeats a run.
  */
 const REQUESTS = Number(process.env.FRONT_FUZZ_REQUESTS ?? 20_000)
@@ -69,7 +68,7 @@ async function send(port: number, { packets }: Exchange): Promise<Heard> {
   })
   for (const packet of packets) {
     if (!socket.destroyed) socket.write(packet)
-    await nextTurn()
+    await new Promise((resolve) => setImmediate(resolve))
   }
   if (!socket.destroyed) socket.end()
   await within('an exchange to end', closed, HANG_MS)
@@ -89,9 +88,10 @@ function comparable(answer: string): string {
 }
 
 /**
- * Node parses ahead: when it meets what it cannot read, or a CONNECT, it cuts off as many of the answers to what came
- * before as were not ready, and a refusal that came first may have closed the connection before it meets that. How
- * many depends on timing. A reset may cost the last answers on either side. Beyond that they are the same.
+ * Node parses ahead: when it meets what it cannot read, or a CONNECT, it cuts off as many of the answers to
+ * what came before as were not ready, and a refusal that came first may have closed the connection before it
+ * meets that. How many depends on timing. A reset may cost the last answers on either side. Beyond that they
+ * are the same.
  */
 function assertSameAnswers(front: Heard, node: Heard, text: string): void {
   if (front.wasReset || node.wasReset) return

@@ -17,9 +17,9 @@ const ONE_ID = '01900000-0000-4000-8000-000000000000'
 const RNG: Rng = { fraction: () => 0.5, bytes: (size) => Buffer.alloc(size), uuid: () => ONE_ID }
 
 /**
- * A listener as the api port has it, with or without the front, whose invoker writes down what it was asked and says
- * so in its answer. The function `now` answers at once, `later` in a later turn, `large` with 100 KB, `held` when
- * `release` is called; every other is unknown.
+ * A listener as the api port has it, with or without the front, whose invoker writes down what it was asked
+ * and says so in its answer. The function `now` answers at once, `later` in a later turn, `large` with 100
+ * KB, `held` when `release` is called; every other is unknown.
  */
 export class FrontServer {
   readonly listener: Listener
@@ -37,8 +37,8 @@ export class FrontServer {
   }
 
   /**
-   * `halfOpen` lets Node's own server answer a client that has sent its last byte, as the front does: then every
-   * exchange of bytes has an end.
+   * `halfOpen` lets Node's own server answer a client that has sent its last byte, as the front does: then
+   * every exchange of bytes has an end.
    */
   static async open(options: { front: boolean; halfOpen?: boolean; clock?: Clock }): Promise<FrontServer> {
     const policy = createGuardPolicy({ face: 'api', listenHost: '127.0.0.1', allowHosts: [] })

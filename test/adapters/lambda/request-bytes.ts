@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 /** What a client sends over one connection, cut into the packets it sends it in. */
 export interface Exchange {
