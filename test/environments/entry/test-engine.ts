@@ -81,6 +81,7 @@ export class TestEnvironment implements AsyncDisposable {
 
   /** Starts the process and waits until it reports ready; nothing is loaded yet. */
   static async spare(options: EnvironmentOptions): Promise<TestEnvironment> {
+    const program = entryPath('environment.cjs')
     const folder = temporaryDirectory()
     mkdirSync(folder.join('task'))
     for (const [path, content] of Object.entries(options.files)) {
@@ -93,11 +94,7 @@ export class TestEnvironment implements AsyncDisposable {
     await once(server, 'listening')
     const connected = once(server, 'connection')
     // One pipe for both descriptors, as the engine has it.
-    const command = [
-      options.node ?? process.execPath,
-      ...(options.nodeArguments ?? []),
-      entryPath('environment.cjs'),
-    ]
+    const command = [options.node ?? process.execPath, ...(options.nodeArguments ?? []), program]
     const child = spawn('/bin/sh', ['-c', 'exec "$@" 2>&1', 'sh', ...command], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
@@ -109,17 +106,32 @@ export class TestEnvironment implements AsyncDisposable {
       },
     })
     const environment = new TestEnvironment(folder, server, child)
-    const [socket] = (await within('the environment to dial', connected)) as [Socket] // argument of 'connection'
-    environment.#listen(socket)
-    await environment.next(FRAME.ready)
+    try {
+      const died = environment.exited.then(() => {
+        throw new Error(`The process ended before it dialled: ${environment.rawLog}`)
+      })
+      const dialled = within('the environment to dial', Promise.race([connected, died]))
+      const [socket] = (await dialled) as [Socket] // argument of 'connection'
+      environment.#listen(socket)
+      await environment.next(FRAME.ready)
+    } catch (error) {
+      // What is left open here would keep the test's own process alive.
+      await environment[Symbol.asyncDispose]()
+      throw error
+    }
     return environment
   }
 
   /** Starts a process, gives it the code and waits until it has been loaded. */
   static async start(options: EnvironmentOptions): Promise<TestEnvironment & { initialized: Initialized }> {
     const environment = await TestEnvironment.spare(options)
-    const initialized = await environment.specialize(options.specialization)
-    return Object.assign(environment, { initialized })
+    try {
+      const initialized = await environment.specialize(options.specialization)
+      return Object.assign(environment, { initialized })
+    } catch (error) {
+      await environment[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   get hello(): Hello {
