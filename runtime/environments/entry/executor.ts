@@ -72,7 +72,10 @@ export class Executor {
     this.#parts.connection.send(frame(FRAME.recalled, '', id))
   }
 
-  /** Aborts the invocation's signal, and says so: that is how the engine tells a slow handler from a stuck process. */
+  /**
+   * Aborts the invocation's signal, and says so: that is how the engine tells a slow handler from a stuck
+   * process.
+   */
   abort(id: number): void {
     this.#parts.connection.send(frame(FRAME.aborted, '', id))
     const invocation = this.#running.get(id) ?? this.#queue.find((queued) => queued.id === id)

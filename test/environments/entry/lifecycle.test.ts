@@ -120,6 +120,7 @@ for (const node of NODES) {
     environment.send(frame(FRAME.abort, '', id))
 
     assert.is((await environment.answer(id)).text, '"AbortError"')
+    assert.is((await environment.next(FRAME.aborted)).id, id)
   })
 
   lifecycle('invocations sent before the code is loaded run after it', async () => {
