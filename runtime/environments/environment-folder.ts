@@ -13,8 +13,9 @@ export interface EnvironmentFolder {
 }
 
 /**
- * Makes `<parent>/<id>` with a /tmp that belongs to `uid` alone (to us when null). One layer is used where it lies;
- * several are hard-linked into one folder in their order, so that a later one covers an earlier one.
+ * Makes `<parent>/<id>` with a /tmp that belongs to `uid` alone (to us when null). One layer is used where
+ * it lies; several are hard-linked into one folder in their order, so that a later one covers an earlier
+ * one.
  */
 export async function makeEnvironmentFolder(
   parent: string,

@@ -16,7 +16,10 @@ import { basename, delimiter, dirname, join } from 'node:path'
 import { VIEW, type HostEntry, type SandboxHost } from './sandbox.ts'
 import type { CgroupPlace } from './spawner/protocol.ts'
 
-/** Looking at the machine we run on: what lies in its root, what is mounted, which control groups we may use. */
+/**
+ * Looking at the machine we run on: what lies in its root, what is mounted, which control groups we may
+ * use.
+ */
 
 /** File systems that are an interface of the kernel and not a place for files. */
 const KERNEL_FILE_SYSTEMS = new Set(
@@ -33,7 +36,10 @@ interface Mount {
   readonly options: string
 }
 
-/** Prepares what all sandboxes share below `directory`, which must not exist, and looks at the machine around it. */
+/**
+ * Prepares what all sandboxes share below `directory`, which must not exist, and looks at the machine
+ * around it.
+ */
 export function prepareSandboxHost(options: {
   directory: string
   dataDirectory: string
@@ -145,8 +151,8 @@ export function findProgram(name: string): string | undefined {
 }
 
 /**
- * Where groups for environments can be made, tried by making one: below the engine's own group, so that whatever
- * bounds the engine bounds them. A string says why there is no such place.
+ * Where groups for environments can be made, tried by making one: below the engine's own group, so that
+ * whatever bounds the engine bounds them. A string says why there is no such place.
  */
 export function findCgroup(prefix: string): CgroupPlace | string {
   const mounts = listMounts()

@@ -28,8 +28,8 @@ const PROBE_LIMIT_MS = 10_000
 type Missing = IsolationReport['missing'][number]
 
 /**
- * The strongest arrangement that works here and that `choice` asks for. Each is tried by running a program in it
- * once: that a tool is installed says little about what a container or a kernel setting allows.
+ * The strongest arrangement that works here and that `choice` asks for. Each is tried by running a program
+ * in it once: that a tool is installed says little about what a container or a kernel setting allows.
  */
 export async function chooseIsolation(options: {
   choice: IsolationChoice
@@ -77,7 +77,8 @@ export async function chooseIsolation(options: {
 }
 
 /**
- * Throws EngineError 'unsupported', with everything that is missing as its hint, when less than `level` is reached.
+ * Throws EngineError 'unsupported', with everything that is missing as its hint, when less than `level` is
+ * reached.
  */
 export function requireIsolation(report: IsolationReport, level: IsolationLevel): void {
   if (ISOLATION_LEVELS.indexOf(report.effective) >= ISOLATION_LEVELS.indexOf(level)) return
@@ -130,7 +131,9 @@ function missingProgram(...names: readonly string[]): string | undefined {
   return absent.length === 0 ? undefined : `${absent.join(', ')} not installed`
 }
 
-/** Runs our Node.js in the arrangement, as every environment will be; undefined when it works, else why not. */
+/**
+ * Runs our Node.js in the arrangement, as every environment will be; undefined when it works, else why not.
+ */
 async function tryArrangement(
   arrangement: Arrangement,
   host: SandboxHost,

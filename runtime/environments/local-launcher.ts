@@ -29,6 +29,7 @@ import { startSpawner, type SpawnerConnection } from './spawner/client.ts'
 import type { SpawnerEvent, SpawnerSettings } from './spawner/protocol.ts'
 import { StartQueue } from './start-queue.ts'
 
+/** What the launcher of this machine is made of. */
 export interface LocalLauncherOptions {
   /** Absolute; ours alone: an exclusive lock is held on it. */
   dataDirectory: string
@@ -54,8 +55,8 @@ const MAX_WAITING_STARTS = 10_000
 const MAX_SPAWNER_RESTARTS = 3
 
 /**
- * The launcher of this machine. Ends what an earlier engine of the same data directory left, finds out what isolation
- * works here, and starts the spawner. Throws EngineError 'unsupported' and 'unavailable'.
+ * The launcher of this machine. Ends what an earlier engine of the same data directory left, finds out what
+ * isolation works here, and starts the spawner. Throws EngineError 'unsupported' and 'unavailable'.
  */
 export async function createLocalLauncher(options: LocalLauncherOptions): Promise<Launcher> {
   const { clock, rng } = options
@@ -302,7 +303,10 @@ class LocalLauncher implements Launcher {
     }
   }
 
-  /** Its processes die with the spawner where the kernel does it; a new one sweeps what is left before they count as gone. */
+  /**
+   * Its processes die with the spawner where the kernel does it; a new one sweeps what is left before they
+   * count as gone.
+   */
   #spawnerEnded(): void {
     const orphans = [...this.#processes.values()]
     const starting = [...this.#starting.values()]
@@ -333,7 +337,9 @@ class LocalLauncher implements Launcher {
     this.#removals.add(removal)
   }
 
-  /** Removal is off the path of whoever waits for the exit; a user is free again when nothing of it is left. */
+  /**
+   * Removal is off the path of whoever waits for the exit; a user is free again when nothing of it is left.
+   */
   #release(folder: EnvironmentFolder | undefined, uid: number | null): void {
     const removal = (folder === undefined ? Promise.resolve() : removeFolder(folder.path, this.#log)).then(
       () => {

@@ -16,14 +16,17 @@ export interface NodeRuntime {
   readonly fallback: boolean
 }
 
+/** Finds the Node.js for a runtime identifier. */
 export interface NodeRuntimes {
   /**
-   * The binary for `nodejs22.x` and the like: the engine's own when its major version matches, else one that is fetched
-   * once and kept for every data directory. Never rejects: what cannot be had falls back to the engine's own.
+   * The binary for `nodejs22.x` and the like: the engine's own when its major version matches, else one
+   * that is fetched once and kept for every data directory. Never rejects: what cannot be had falls back to
+   * the engine's own.
    */
   resolve(runtime: string): Promise<NodeRuntime>
 }
 
+/** What finding and fetching Node.js needs; the defaults are for an engine. */
 export interface NodeRuntimesOptions {
   /** Absolute; `$XDG_CACHE_HOME/lambent/node` by default, shared by all engines of a user. */
   cacheDirectory?: string
@@ -44,7 +47,9 @@ const VERSIONS: Readonly<Record<string, string>> = {
 
 const FETCH_LIMIT_MS = 600_000
 const LOCK_PAUSE_MS = 250
-/** After a failure nobody tries again for so long: a machine without a registry is not asked at each deploy. */
+/**
+ * After a failure nobody tries again for so long: a machine without a registry is not asked at each deploy.
+ */
 const RETRY_AFTER_MS = 600_000
 
 /** @see NodeRuntimes */
@@ -147,8 +152,8 @@ async function fetchNode(fetch: Fetch): Promise<string> {
 }
 
 /**
- * Holds `path` against other engines. Waits while its holder lives, unless `isDone` says that there is nothing left to
- * do. A holder that died leaves a file that names a dead process: it is taken over.
+ * Holds `path` against other engines. Waits while its holder lives, unless `isDone` says that there is
+ * nothing left to do. A holder that died leaves a file that names a dead process: it is taken over.
  */
 async function lockFile(
   path: string,
@@ -171,7 +176,10 @@ async function lockFile(
   }
 }
 
-/** Removes a lock whose holder is dead; false when it lives. Two who try at once do not remove each other's new one. */
+/**
+ * Removes a lock whose holder is dead; false when it lives. Two who try at once do not remove each other's
+ * new one.
+ */
 async function takeAway(path: string, rng: Rng): Promise<boolean> {
   const isHeld = async (lock: string): Promise<boolean> => {
     const holder = Number(await readFile(lock, 'utf8').catch(() => ''))
@@ -205,7 +213,10 @@ async function findNpm(): Promise<string> {
   return (await exists(beside)) ? beside : 'npm'
 }
 
-/** Runs a program with the user's own settings (registry, proxy, certificates) and resolves with what it printed. */
+/**
+ * Runs a program with the user's own settings (registry, proxy, certificates) and resolves with what it
+ * printed.
+ */
 function run(command: string, args: readonly string[], directory: string): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(

@@ -40,6 +40,7 @@ export interface SandboxHost {
   readonly hasPrlimit: boolean
 }
 
+/** One entry of a folder of this machine: a folder, or a symbolic link. */
 export interface HostEntry {
   readonly name: string
   /** Where a symbolic link points; null for anything else. */
@@ -63,6 +64,7 @@ export interface SandboxContent {
   readonly gpuIndices: readonly number[]
 }
 
+/** A program to start, and what the spawner has to know about the tree that comes of it. */
 export interface SandboxCommand {
   readonly command: string
   readonly args: string[]
@@ -140,7 +142,10 @@ const namespaces = (hardened: boolean, network: NetworkAccess): string[] =>
     network === 'full' ? [] : ['--unshare-net'],
   ].flat()
 
-/** The machine's own files, read-only, without its data directory, its sockets and its users' temporary files. */
+/**
+ * The machine's own files, read-only, without its data directory, its sockets and its users' temporary
+ * files.
+ */
 const standardView = (host: SandboxHost, content: SandboxContent): string[] =>
   [
     folders('/var', '/run', '/var/lang', '/var/lang/bin'),
@@ -155,7 +160,10 @@ const standardView = (host: SandboxHost, content: SandboxContent): string[] =>
     bindDevices(content.gpuIndices.length === 0 ? [] : [...host.gpuDevices, ...host.gpuControlDevices]),
   ].flat()
 
-/** Programs, libraries, certificates and a handful of settings: nothing that belongs to this machine's users. */
+/**
+ * Programs, libraries, certificates and a handful of settings: nothing that belongs to this machine's
+ * users.
+ */
 function hardenedView(host: SandboxHost, content: SandboxContent): string[] {
   const online = content.network === 'full'
   const settings = online ? [...SETTINGS, 'hosts', 'resolv.conf'] : SETTINGS
@@ -219,11 +227,12 @@ const isVisible = (path: string): boolean =>
   )
 
 /**
- * The standard view without bubblewrap, in a mount namespace that `unshare` has made. Sources are opened before
- * anything is covered and mounted through their descriptors, so that the order of mounts does not matter. An overlay
- * of empty mount points over /var makes room for what the machine's /var does not have. The shell stays as the
- * namespace's init: it reaps what is orphaned and answers 128 + the signal that ended the program. Descriptor 3 is
- * the log; what the shell and `unshare` would say about the program's end does not belong there.
+ * The standard view without bubblewrap, in a mount namespace that `unshare` has made. Sources are opened
+ * before anything is covered and mounted through their descriptors, so that the order of mounts does not
+ * matter. An overlay of empty mount points over /var makes room for what the machine's /var does not have.
+ * The shell stays as the namespace's init: it reaps what is orphaned and answers 128 + the signal that
+ * ended the program. Descriptor 3 is the log; what the shell and `unshare` would say about the program's
+ * end does not belong there.
  */
 const VIEW_SCRIPT = `exec 2>&3
 set -e
@@ -249,7 +258,7 @@ mount -n -t tmpfs -o mode=1777 tmpfs /var/tmp
 mount -n -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -n -t tmpfs -o mode=755 tmpfs /run
 [ -z "$resolver" ] || { mkdir -p "\${resolver%/*}"; printf '%s\\n' "$names" > "$resolver"; }
-mount -n -o remount,ro /run
+mount -n -o remount,bind,ro /run
 [ -z "$data" ] || mount -n -t tmpfs -o ro,mode=755 tmpfs "$data"
 IFS='
 '

@@ -1,6 +1,6 @@
 /**
- * A seccomp program for bubblewrap's `--seccomp`: system calls that code in a sandbox has no use for and that have
- * been ways out of one are refused with EPERM. It is classic BPF as the kernel defines it.
+ * A seccomp program for bubblewrap's `--seccomp`: system calls that code in a sandbox has no use for and
+ * that have been ways out of one are refused with EPERM. It is classic BPF as the kernel defines it.
  * @see https://man7.org/linux/man-pages/man2/seccomp.2.html
  */
 

@@ -13,7 +13,10 @@ export class StartQueue {
     this.#maxWaiting = maxWaiting
   }
 
-  /** Resolves in turn with a place to dispose. Throws EngineError 'unavailable' when the line is full or closed. */
+  /**
+   * Resolves in turn with a place to dispose. Throws EngineError 'unavailable' when the line is full or
+   * closed.
+   */
   async enter(): Promise<Disposable> {
     if (this.#closed) throw closed()
     if (this.#taken < this.#places) this.#taken++

@@ -8,8 +8,8 @@ const RETRY_MS = 500
 const ACCEPTED_AFTER_MS = 1000
 
 /**
- * A keeper's connection to whatever engine holds its data directory: made again for as long as it takes, because an
- * engine may stop and another one start in its place.
+ * A keeper's connection to whatever engine holds its data directory: made again for as long as it takes,
+ * because an engine may stop and another one start in its place.
  */
 export class EngineLink {
   readonly #path: string

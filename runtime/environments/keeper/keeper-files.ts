@@ -1,7 +1,10 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Who runs, by pid and start time in clock ticks since boot: a pid alone may belong to somebody else by now. */
+/**
+ * Who runs, by pid and start time in clock ticks since boot: a pid alone may belong to somebody else by
+ * now.
+ */
 export interface KeeperState {
   readonly keeper: { readonly pid: number; readonly startTicks: number }
   readonly program: { readonly pid: number; readonly startTicks: number }
@@ -13,13 +16,18 @@ export interface KeeperExit {
   readonly code: number | null
   readonly signal: string | null
   readonly endedAtMs: number
-  /** `ended` by itself, `asked` by an engine or a signal, `no-engine` came back in time, `not-started` at all. */
+  /**
+   * `ended` by itself, `asked` by an engine or a signal, `no-engine` came back in time, `not-started` at
+   * all.
+   */
   readonly reason: 'ended' | 'asked' | 'no-engine' | 'not-started'
   /** Why it was not started; empty otherwise. */
   readonly message: string
 }
 
-/** The files of one keeper, as the engine reads them: `state.json`, `exit.json`, `stdout.log`, `stderr.log`. */
+/**
+ * The files of one keeper, as the engine reads them: `state.json`, `exit.json`, `stdout.log`, `stderr.log`.
+ */
 export const keeperFiles = (directory: string) => ({
   state: join(directory, 'state.json'),
   exit: join(directory, 'exit.json'),

@@ -11,10 +11,10 @@ import { keeperFiles, readKeeperExit, writeWhole, type KeeperExit } from './keep
  *
  *     keeper.js COMMAND [ARGUMENT]…
  *
- * Started in a session of its own, without a parent's-death signal, with LAMBENT_KEEPER=1 (which sweeps spare),
- * LAMBENT_KEEPER_DIRECTORY (state, output and exit status go there), LAMBENT_KEEPER_LIMIT_MS (how long it goes on
- * without an engine), LAMBENT_SOCKET, LAMBENT_ENVIRONMENT_ID and LAMBENT_TOKEN (how it proves itself to an engine).
- * The program gets all other variables.
+ * Started in a session of its own, without a parent's-death signal, with LAMBENT_KEEPER=1 (which sweeps
+ * spare), LAMBENT_KEEPER_DIRECTORY (state, output and exit status go there), LAMBENT_KEEPER_LIMIT_MS (how
+ * long it goes on without an engine), LAMBENT_SOCKET, LAMBENT_ENVIRONMENT_ID and LAMBENT_TOKEN (how it
+ * proves itself to an engine). The program gets all other variables.
  */
 
 /** How often the time without an engine is looked at. */

@@ -8,15 +8,10 @@ import { createLineReader, type SpawnerEvent, type SpawnerRequest, type SpawnerS
 const READY_LIMIT_MS = 10_000
 
 /**
- * Node's own memory is most of what the spawner uses: it runs one small file, so the young generation and the threads
- * that compile and collect are kept at the least.
+ * Node's own memory is most of what the spawner uses: it runs one small file, so the young generation and
+ * the threads that compile and collect are kept at the least.
  */
-const NODE_FLAGS = [
-  '--max-semi-space-size=1',
-  '--max-old-space-size=64',
-  '--v8-pool-size=1',
-  '--optimize-for-size',
-]
+const NODE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--v8-pool-size=0', '--no-opt']
 
 /** The engine's end of a running spawner. */
 export interface SpawnerConnection {
@@ -29,8 +24,8 @@ export interface SpawnerConnection {
 }
 
 /**
- * Starts the spawner and resolves when leftovers are swept. `onEvent` gets what happens later, `onExit` is called once
- * when the spawner is gone, wanted or not. Throws EngineError 'unavailable'.
+ * Starts the spawner and resolves when leftovers are swept. `onEvent` gets what happens later, `onExit` is
+ * called once when the spawner is gone, wanted or not. Throws EngineError 'unavailable'.
  */
 export async function startSpawner(options: {
   programPath: string

@@ -39,7 +39,10 @@ export class ControlGroup {
     }
   }
 
-  /** Moves in whoever is not in already, with its threads and what it starts from then on: moving takes the kernel milliseconds, looking does not. */
+  /**
+   * Moves in whoever is not in already, with its threads and what it starts from then on: moving takes the
+   * kernel milliseconds, looking does not.
+   */
   async adoptMissing(pids: readonly number[]): Promise<void> {
     const present = new Set(
       (await readFile(join(this.#memory, 'cgroup.procs'), 'utf8')).split('\n').map(Number),
@@ -51,8 +54,8 @@ export class ControlGroup {
     const bytes = memoryMb === null ? undefined : String(memoryMb * 1024 * 1024)
     if (this.#place.version === 1) {
       await writeFile(join(this.#memory, 'memory.limit_in_bytes'), bytes ?? '-1')
-      // Whoever wants more stands still until the watchdog ends the whole tree: a kernel that kills one process of
-      // it would leave a program behind that cannot know why its child is gone.
+      // Whoever wants more stands still until the watchdog ends the whole tree: a kernel that kills one
+      // process of it would leave a program behind that cannot know why its child is gone.
       await writeFile(join(this.#memory, 'memory.oom_control'), bytes === undefined ? '0' : '1')
     } else {
       await writeFile(join(this.#memory, 'memory.max'), bytes ?? 'max')
@@ -67,7 +70,10 @@ export class ControlGroup {
     return this.#pids !== null
   }
 
-  /** Whether somebody in it stands still because the memory is used up: version 1 alone leaves the killing to us. */
+  /**
+   * Whether somebody in it stands still because the memory is used up: version 1 alone leaves the killing
+   * to us.
+   */
   isOutOfMemory(): boolean {
     if (this.#place.version !== 1) return false
     try {

@@ -7,9 +7,10 @@ import { ofDataDirectory, ofEngine, sweep } from './sweep.ts'
 import { Watchdog } from './watchdog.ts'
 
 /**
- * The spawner: a small process that starts everything for the engine, because starting a process blocks the starter
- * for as long as its memory is large, and that ends everything when the engine's pipe ends. Processes are started
- * from the main thread alone: the kernel ties the signal of a parent's death to the thread that forked.
+ * The spawner: a small process that starts everything for the engine, because starting a process blocks the
+ * starter for as long as its memory is large, and that ends everything when the engine's pipe ends.
+ * Processes are started from the main thread alone: the kernel ties the signal of a parent's death to the
+ * thread that forked.
  */
 
 /** After the pipe's end, the longest the spawner looks for trees that are not gone. */

@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Reading /proc. Everything here answers undefined or nothing for a process that is gone: that is an answer, not an error. */
+/**
+ * Reading /proc. Everything here answers undefined or nothing for a process that is gone: that is an
+ * answer, not an error.
+ */
 
+/** What /proc/PID/stat says of a process. */
 export interface ProcessStat {
   readonly pid: number
   readonly parentPid: number
@@ -12,6 +16,7 @@ export interface ProcessStat {
   readonly startTicks: number
 }
 
+/** The process with this number; undefined when there is none. */
 export function readStat(pid: number): ProcessStat | undefined {
   const text = read(`/proc/${pid}/stat`)
   if (text === undefined) return undefined
@@ -26,6 +31,7 @@ export function readStat(pid: number): ProcessStat | undefined {
   }
 }
 
+/** Every process that is to be seen; none on a platform without /proc. */
 export function listPids(): number[] {
   try {
     return readdirSync('/proc')

@@ -16,8 +16,9 @@ const DATA_MARGIN = 1.1
 
 /**
  * Sets limits of a running process with `prlimit`. Nothing is started when they hold already.
- * RLIMIT_DATA counts the code range of newer Node versions (573 MB before a line has run in 24), so what the idle
- * process counts is read and added. RLIMIT_AS is never used: WebAssembly alone reserves gigabytes of address space.
+ * RLIMIT_DATA counts the code range of newer Node versions (573 MB before a line has run in 24), so what
+ * the idle process counts is read and added. RLIMIT_AS is never used: WebAssembly alone reserves gigabytes
+ * of address space.
  */
 export async function applyLimits(pid: number, uid: number | null, limits: ResourceLimits): Promise<void> {
   const changes: string[] = []
@@ -37,7 +38,10 @@ export async function applyLimits(pid: number, uid: number | null, limits: Resou
   await runPrlimit(uid, ['--pid', String(pid), ...changes])
 }
 
-/** A process may limit others of its own user: even root needs a capability that containers leave out to limit any. */
+/**
+ * A process may limit others of its own user: even root needs a capability that containers leave out to
+ * limit any.
+ */
 function runPrlimit(uid: number | null, args: readonly string[]): Promise<void> {
   const user = String(uid)
   const [command = '', ...rest] =

@@ -1,6 +1,7 @@
 /**
- * What the engine and its spawner say to each other: one JSON object a line over the spawner's stdin and stdout.
- * The end of stdin means that the engine is gone. This file is used on both sides and imports nothing of ours.
+ * What the engine and its spawner say to each other: one JSON object a line over the spawner's stdin and
+ * stdout. The end of stdin means that the engine is gone. This file is used on both sides and imports
+ * nothing of ours.
  */
 
 /** First line from the engine. */
@@ -26,12 +27,13 @@ export interface CgroupPlace {
 /**
  * How the tree of a process hangs together.
  * `bubblewrap`: fd 3 tells the pid of the namespace's init; the program is its child.
- * `unshare`: the only child of the started process is the namespace's init, which takes its log as fd 3; the program
- * is its child.
+ * `unshare`: the only child of the started process is the namespace's init, which takes its log as fd 3;
+ * the program is its child.
  * `group`: no namespace; the started process is the program.
  */
 export type TreeShape = 'bubblewrap' | 'unshare' | 'group'
 
+/** Start a process; answered by `started` or `failed`. */
 export interface StartRequest {
   kind: 'start'
   id: string
@@ -49,6 +51,7 @@ export interface StartRequest {
   heapLimitMb: number | null
 }
 
+/** Set limits; answered by `limited` with the same sequence. */
 export interface LimitRequest {
   kind: 'limit'
   id: string
@@ -58,9 +61,11 @@ export interface LimitRequest {
   maxOpenFiles: number
 }
 
+/** Every line from the engine after the first. */
 export type SpawnerRequest =
   StartRequest | LimitRequest | { kind: 'kill'; id: string } | { kind: 'terminate'; id: string }
 
+/** Every line from the spawner. */
 export type SpawnerEvent =
   /** The settings are in force and leftovers of an earlier engine are gone. */
   | { kind: 'ready'; swept: number }

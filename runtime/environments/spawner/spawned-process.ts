@@ -19,14 +19,23 @@ import { signalProcess, sweep } from './sweep.ts'
 const OOM_SCORE = '800'
 /** How often a tree that should be gone is looked at. */
 const GONE_PAUSE_MS = 2
-/** The sandbox around a program takes a few milliseconds to make: how often and how many times it is looked for. */
+/**
+ * The sandbox around a program takes a few milliseconds to make: how often and how many times it is looked
+ * for.
+ */
 const JOIN_PAUSE_MS = 4
 const JOIN_LOOKS = 100
-/** A tree that is not gone by then is told as gone with a note: a process stuck in the kernel must not stick us. */
+/**
+ * A tree that is not gone by then is told as gone with a note: a process stuck in the kernel must not stick
+ * us.
+ */
 const GONE_LIMIT_MS = 5000
 /** An abort with this much of its limit in use is taken for the heap's end. */
 const HEAP_SHARE = 0.6
-/** bubblewrap answers 128 + the number of the signal that ended its program; these are the ones a program dies of. */
+/**
+ * bubblewrap answers 128 + the number of the signal that ended its program; these are the ones a program
+ * dies of.
+ */
 const FATAL_SIGNALS: Readonly<Record<number, NodeJS.Signals>> = {
   1: 'SIGHUP',
   2: 'SIGINT',
@@ -48,6 +57,7 @@ const FATAL_SIGNALS: Readonly<Record<number, NodeJS.Signals>> = {
 /** How the JavaScript engine ends a process that has no memory left for it. */
 const ABORTS: ReadonlySet<string | null> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL'])
 
+/** What one process is started with. */
 export interface SpawnedProcessOptions {
   request: StartRequest
   logSocket: string
@@ -139,7 +149,10 @@ export class SpawnedProcess {
     this.#options.emit({ kind: 'started', id: this.id, pid, startTicks })
   }
 
-  /** Joining takes the kernel milliseconds: it is done while the program boots. What the program starts joins with it. */
+  /**
+   * Joining takes the kernel milliseconds: it is done while the program boots. What the program starts
+   * joins with it.
+   */
   async #joinGroup(place: CgroupPlace): Promise<ControlGroup> {
     const group = await ControlGroup.make(place, this.id)
     for (let look = 0; look < JOIN_LOOKS && this.#programPid() === undefined; look++) {
@@ -206,7 +219,8 @@ export class SpawnedProcess {
     const { pid, startTicks } = this.#state
     if (!isAlive(pid, startTicks)) return
     const init = this.#findInit()
-    // The namespace dies with its init, and the process outside ends with it and so tells that all of it is gone.
+    // The namespace dies with its init, and the process outside ends with it and so tells that all of it is
+    // gone.
     if (init !== undefined) signalProcess(init, 'SIGKILL')
     else signalProcess(pid, 'SIGKILL')
     // Whoever left the group is found when the program is gone.
@@ -260,7 +274,9 @@ export class SpawnedProcess {
     return init === undefined ? undefined : childrenOf(init)[0]
   }
 
-  /** Without a namespace the group is what can be had, and after it whoever carries the environment's name. */
+  /**
+   * Without a namespace the group is what can be had, and after it whoever carries the environment's name.
+   */
   #sweepGroup(pid: number): void {
     signalProcess(-pid, 'SIGKILL')
     sweep((variables) => variables.has(`LAMBENT_ENVIRONMENT_ID=${this.id}`))

@@ -5,12 +5,16 @@ export const COOKIE_VARIABLE = 'LAMBENT_ENGINE'
 /** Carried by a keeper and what it runs: long work outlives its engine. */
 export const KEEPER_VARIABLE = 'LAMBENT_KEEPER'
 
-/** A process that forks faster than one pass finds more; after this many passes the rest is told as survivors. */
+/**
+ * A process that forks faster than one pass finds more; after this many passes the rest is told as
+ * survivors.
+ */
 const MAX_PASSES = 20
 
 /**
- * Kills every process whose variables satisfy `matches`, pass after pass until a pass finds none. Spares this process
- * and keepers. Processes are named by pid and start time, so a number that was given away again is never hit.
+ * Kills every process whose variables satisfy `matches`, pass after pass until a pass finds none. Spares
+ * this process and keepers. Processes are named by pid and start time, so a number that was given away
+ * again is never hit.
  */
 export function sweep(matches: (variables: Set<string>) => boolean): { killed: number; survivors: number } {
   const killed = new Set<string>()

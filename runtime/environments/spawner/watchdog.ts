@@ -4,12 +4,15 @@ import type { SpawnedProcess } from './spawned-process.ts'
 
 /** Overshoot past the limit grows with this: 5 to 13 MB at 10 ms, up to 76 MB at 50 ms. */
 const TICK_MS = 25
-/** Finding the members of all trees reads all of /proc, so it is done every few ticks; their memory is read at each. */
+/**
+ * Finding the members of all trees reads all of /proc, so it is done every few ticks; their memory is read
+ * at each.
+ */
 const TICKS_PER_SEARCH = 4
 
 /**
- * Bounds memory and the number of processes where the kernel does not do it by itself, and samples how much memory
- * the limited programs use. Stands still while nothing has limits.
+ * Bounds memory and the number of processes where the kernel does not do it by itself, and samples how much
+ * memory the limited programs use. Stands still while nothing has limits.
  */
 export class Watchdog {
   readonly #processes: ReadonlyMap<string, SpawnedProcess>

@@ -12,7 +12,12 @@ import {
   type Hello,
   type Specialization,
 } from '../../../runtime/environments/frames.ts'
-import type { LaunchedProcess, Launcher, LaunchRequest } from '../../../runtime/environments/launcher.ts'
+import type {
+  LaunchedProcess,
+  Launcher,
+  LaunchRequest,
+  ProcessExit,
+} from '../../../runtime/environments/launcher.ts'
 import {
   createLocalLauncher,
   type LocalLauncherOptions,
@@ -113,8 +118,9 @@ export class Harness implements AsyncDisposable {
     const early = running.process.exited.then((exit) => {
       throw new Error(`It ended with ${JSON.stringify(exit)} and wrote: ${running.log}`)
     })
-    await within('environment to boot', Promise.race([running.ready, early]))
+    // It ends later than this watches, mostly.
     early.catch(() => {})
+    await within('environment to boot', Promise.race([running.ready, early]))
     // After the process has started, as the engine does it.
     writeFileSync(join(running.process.taskDirectory, 'index.js'), HANDLER, { mode: 0o444 })
     await running.load()
@@ -198,12 +204,19 @@ export class Running {
     return id
   }
 
-  /** The value of JavaScript run inside; its last statement is a `return`. Rejects with the error it threw. */
+  /**
+   * The value of JavaScript run inside; its last statement is a `return`. Rejects with the error it threw.
+   */
   async run<T>(code: string): Promise<T> {
     const answered = new Promise<{ error: boolean; value: unknown }>((resolve) =>
       this.#answers.set(this.send(code), resolve),
     )
-    const answer = await within(`an answer to ${code}`, answered, 20_000)
+    const ended = this.process.exited.then((exit) => {
+      throw new Error(`It ended with ${JSON.stringify(exit)}.`)
+    })
+    // It ends later than this watches, mostly.
+    ended.catch(() => {})
+    const answer = await within(`an answer to ${code}`, Promise.race([answered, ended]), 20_000)
     if (answer.error) throw new Error(JSON.stringify(answer.value))
     return answer.value as T // the caller knows what its code returns
   }
@@ -229,6 +242,14 @@ export class Running {
     this.log = (this.log + chunk.toString('utf8')).slice(-10_000)
   }
 }
+
+/** An exit without how much memory was used, which differs from run to run. */
+export const howItEnded = ({ code, signal, outOfMemory, means }: ProcessExit) => ({
+  code,
+  signal,
+  outOfMemory,
+  means,
+})
 
 async function listen(path: string, onConnection: (socket: Socket) => void): Promise<Server> {
   const server = createServer((socket) => {

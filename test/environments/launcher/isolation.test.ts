@@ -6,7 +6,7 @@ import { requireIsolation } from '../../../runtime/environments/isolation.ts'
 import { descendants, readStat } from '../../../runtime/environments/spawner/proc.ts'
 import { throwsWith } from '../../support/assert.ts'
 import { unlessMissing } from '../../support/skip.ts'
-import { ARRANGEMENTS, Harness, whyMissing, type ArrangementName } from './harness.ts'
+import { ARRANGEMENTS, Harness, whyMissing, type ArrangementName, howItEnded } from './harness.ts'
 
 const isolating = suite('isolating environments')
 const NAMES = Object.keys(ARRANGEMENTS) as ArrangementName[] // the keys of the object they come from
@@ -57,7 +57,7 @@ for (const name of NAMES) {
 
       assert.match(running.log, 'to stdout')
       assert.match(running.log, 'from a child')
-      assert.equal(exit, { code: null, signal: 'SIGTERM', outOfMemory: false, means: '' })
+      assert.equal(howItEnded(exit), { code: null, signal: 'SIGTERM', outOfMemory: false, means: '' })
     },
   )
 
@@ -69,8 +69,13 @@ for (const name of NAMES) {
     exiting.send('process.reallyExit(7)')
     crashing.send(`process.kill(process.pid, 'SIGSEGV')`)
 
-    assert.equal(await exiting.process.exited, { code: 7, signal: null, outOfMemory: false, means: '' })
-    assert.equal(await crashing.process.exited, {
+    assert.equal(howItEnded(await exiting.process.exited), {
+      code: 7,
+      signal: null,
+      outOfMemory: false,
+      means: '',
+    })
+    assert.equal(howItEnded(await crashing.process.exited), {
       code: null,
       signal: 'SIGSEGV',
       outOfMemory: false,

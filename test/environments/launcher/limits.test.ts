@@ -2,7 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { unlessMissing } from '../../support/skip.ts'
 import { until, within } from '../../support/until.ts'
-import { Harness, type Running } from './harness.ts'
+import { Harness, type Running, howItEnded } from './harness.ts'
 
 const limiting = suite('limits of environments')
 
@@ -33,7 +33,7 @@ unlessMissing(limiting, withGroups)(
     running.send(HOG)
     const exit = await within('exit', running.process.exited)
 
-    assert.equal(exit, { code: null, signal: 'SIGKILL', outOfMemory: true, means: 'cgroup' })
+    assert.equal(howItEnded(exit), { code: null, signal: 'SIGKILL', outOfMemory: true, means: 'cgroup' })
   },
 )
 
@@ -66,7 +66,7 @@ limiting('without control groups the watchdog ends a tree that is past its memor
   )
   const exit = await within('exit', running.process.exited)
 
-  assert.equal(exit, { code: null, signal: 'SIGKILL', outOfMemory: true, means: 'watchdog' })
+  assert.equal(howItEnded(exit), { code: null, signal: 'SIGKILL', outOfMemory: true, means: 'watchdog' })
 })
 
 limiting('a JavaScript heap that is full counts as out of memory', async () => {
@@ -89,7 +89,7 @@ limiting('an abort with memory to spare is no such thing', async () => {
   running.send('process.abort()')
   const exit = await within('exit', running.process.exited)
 
-  assert.equal(exit, { code: null, signal: 'SIGABRT', outOfMemory: false, means: '' })
+  assert.equal(howItEnded(exit), { code: null, signal: 'SIGABRT', outOfMemory: false, means: '' })
 })
 
 for (const useControlGroups of withGroups === undefined ? [true, false] : [false]) {
@@ -102,7 +102,8 @@ for (const useControlGroups of withGroups === undefined ? [true, false] : [false
 
     running.send(
       `const { spawn } = require('child_process'); globalThis.started = 0
-       for (let i = 0; i < 200; i++) spawn('sleep', ['600']).on('spawn', () => globalThis.started++).on('error', () => {})`,
+       for (let i = 0; i < 200; i++)
+         spawn('sleep', ['600']).on('spawn', () => globalThis.started++).on('error', () => {})`,
     )
     const end = await Promise.race([
       running.process.exited.then(() => 'ended' as const),
@@ -121,7 +122,10 @@ for (const useControlGroups of withGroups === undefined ? [true, false] : [false
 
     const opened = await running.run<[number, string]>(
       `const files = []; try { for (;;) files.push(require('fs').openSync('/dev/null')) }
-       catch (error) { for (const file of files) require('fs').closeSync(file); return [files.length, error.code] }`,
+       catch (error) {
+         for (const file of files) require('fs').closeSync(file)
+         return [files.length, error.code]
+       }`,
     )
 
     assert.ok(opened[0] < 100)

@@ -1,8 +1,8 @@
 import { ARRANGEMENTS, Harness, type ArrangementName } from './harness.ts'
 
 /**
- * A process that is to be killed: a launcher with one environment, whose function has started a child, one in a
- * session of its own and a daemon. Prints a line of JSON when all of them run, then waits to die.
+ * A process that is to be killed: a launcher with one environment, whose function has started a child, one
+ * in a session of its own and a daemon. Prints a line of JSON when all of them run, then waits to die.
  *
  *     mini-engine.ts ARRANGEMENT MARK [FOLDER]
  */
