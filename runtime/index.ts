@@ -129,9 +129,9 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
       }),
     onCodeCache: (environment, bytes) => {
       if (bytes.length === 0 || environment.version === undefined) return
-      const { codePackage } = environment.version
+      const { codePackage, functionId } = environment.version
       packages
-        .saveCodeCache(codePackage, environment.identity.nodeVersion, bytes)
+        .saveCodeCache(codePackage, environment.identity.nodeVersion, bytes, functionId)
         .catch((error: unknown) => log.warn('code cache not saved', { error }))
     },
   })

@@ -1,3 +1,5 @@
+import { copyFileSync, linkSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -8,9 +10,10 @@ import type { Journal } from '../store/journal.ts'
 import { Environment } from './environment.ts'
 import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Gateway } from './gateway.ts'
-import type { Launcher } from './launcher.ts'
+import type { LaunchedProcess, Launcher } from './launcher.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
+const CODE_CACHE_NAME = 'code.cache'
 const MAX_PROCESSES = 1024
 const MAX_OPEN_FILES = 1024
 
@@ -126,7 +129,7 @@ export function createStarter(parts: {
         packages.link(version.codePackage, process.taskDirectory),
       ])
       if (environment.state !== 'spare') return
-      const codeCachePath = packages.codeCachePath(version.codePackage, environment.identity.nodeVersion)
+      const codeCachePath = placeCodeCache(process, packages, version, environment.identity.nodeVersion)
       environment.load(version, {
         functionName: version.functionName,
         functionVersion: version.version,
@@ -151,6 +154,24 @@ export function createStarter(parts: {
     },
   }
   return starter
+}
+
+/** Puts the code cache where the process can read it. Undefined when there is none: it costs time, nothing else. */
+function placeCodeCache(
+  process: LaunchedProcess,
+  packages: CodePackages,
+  version: FunctionVersion,
+  nodeVersion: string,
+): string | undefined {
+  const found = packages.codeCachePath(version.codePackage, nodeVersion, version.functionId)
+  if (found === undefined) return undefined
+  const target = join(process.cacheDirectory, CODE_CACHE_NAME)
+  try {
+    linkSync(found, target)
+  } catch {
+    copyFileSync(found, target) // another file system, or a user who may not link
+  }
+  return join(process.cacheRoot, CODE_CACHE_NAME)
 }
 
 /** The first line of every stream. The runtime's version is the Node.js that really runs. */

@@ -41,8 +41,17 @@ export interface CodePackages {
    */
   link(codePackage: CodePackage, directory: string): Promise<void>
   /** Where the code cache for this Node version lies, once there is one. */
-  codeCachePath(codePackage: CodePackage, nodeVersion: string): string | undefined
-  saveCodeCache(codePackage: CodePackage, nodeVersion: string, bytes: Uint8Array): Promise<void>
+  codeCachePath(codePackage: CodePackage, nodeVersion: string, functionId?: string): string | undefined
+  /**
+   * Keeps a code cache. One that a function's own process made after a run is for that function alone: V8 believes
+   * what is in it. Without `functionId` it is for everyone who has this package, so it must have been made by us.
+   */
+  saveCodeCache(
+    codePackage: CodePackage,
+    nodeVersion: string,
+    bytes: Uint8Array,
+    functionId?: string,
+  ): Promise<void>
   /**
    * Removes packages that are not in `keep` and were added more than an hour ago, and left-over temporary
    * folders.
@@ -154,8 +163,17 @@ class PackageStore implements KeptPackages {
       await this.#linker.perform({ kind: 'link', directory: this.#options.directory, id, target: directory })
   }
 
-  codeCachePath(codePackage: CodePackage, nodeVersion: string): string | undefined {
-    const path = this.#cachePath(codePackage, nodeVersion)
+  codeCachePath(codePackage: CodePackage, nodeVersion: string, functionId?: string): string | undefined {
+    const own = functionId === undefined ? undefined : this.#existing(codePackage, nodeVersion, functionId)
+    return own ?? this.#existing(codePackage, nodeVersion, undefined)
+  }
+
+  #existing(
+    codePackage: CodePackage,
+    nodeVersion: string,
+    functionId: string | undefined,
+  ): string | undefined {
+    const path = this.#cachePath(codePackage, nodeVersion, functionId)
     if (this.#caches.has(path)) return path
     if (!existsSync(path)) return undefined
     if (this.#caches.size >= MAX_REMEMBERED) this.#caches.clear()
@@ -163,8 +181,13 @@ class PackageStore implements KeptPackages {
     return path
   }
 
-  async saveCodeCache(codePackage: CodePackage, nodeVersion: string, bytes: Uint8Array): Promise<void> {
-    const path = this.#cachePath(codePackage, nodeVersion)
+  async saveCodeCache(
+    codePackage: CodePackage,
+    nodeVersion: string,
+    bytes: Uint8Array,
+    functionId?: string,
+  ): Promise<void> {
+    const path = this.#cachePath(codePackage, nodeVersion, functionId)
     const temporary = this.#temporaryPath()
     try {
       await writeSynced(temporary, bytes, 0o444)
@@ -228,8 +251,9 @@ class PackageStore implements KeptPackages {
     return codePackage
   }
 
-  #cachePath(codePackage: CodePackage, nodeVersion: string): string {
-    const name = `${nodeVersion.replace(/[^\w.-]/g, '_')}-${process.arch}.cache`
+  #cachePath(codePackage: CodePackage, nodeVersion: string, functionId: string | undefined): string {
+    const owner = functionId === undefined ? '' : `-${functionId.replace(/[^\w-]/g, '_')}`
+    const name = `${nodeVersion.replace(/[^\w.-]/g, '_')}-${process.arch}${owner}.cache`
     return join(this.#options.directory, codePackage.id, CACHE_NAME, name)
   }
 

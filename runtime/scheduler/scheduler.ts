@@ -348,9 +348,9 @@ export class Scheduler implements PoolHost {
     }
   }
 
-  /** After a real run the cache can hold what was compiled lazily: once per package and Node version. */
+  /** After a real run the cache can hold what was compiled lazily: once per function, package and Node version. */
   #refineCodeCache(pool: EnvironmentPool, environment: Environment): void {
-    const key = `${pool.version.codePackage.id} ${environment.identity.nodeVersion}`
+    const key = `${pool.version.functionId} ${pool.version.codePackage.id} ${environment.identity.nodeVersion}`
     if (this.#cached.has(key) || environment.invocations === 0) return
     this.#cached.add(key)
     environment.askForCodeCache()
