@@ -12,6 +12,8 @@ import { verifyStopped } from './stopped-data.ts'
 
 /** After a kill, when nothing may be left any more. */
 export const GONE_LIMIT_MS = 1000
+/** Looking costs processor time that the next engine's start would like to have. */
+const LOOK_PAUSE_MS = 20
 const MAX_DELAY_MS = 500
 /** Share of cycles without isolation, of kills before the engine is ready, and of cycles that wait for the queue. */
 const PLAIN = 0.25
@@ -199,7 +201,7 @@ class Campaign {
         this.#goneMs.push(afterMs)
         return void this.#leftBehind.push(...survivors)
       }
-      await elapse(5)
+      await elapse(LOOK_PAUSE_MS)
     }
   }
 }

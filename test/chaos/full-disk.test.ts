@@ -63,6 +63,14 @@ async function sendEvent(url: string, id: string, ledger: EventLedger): Promise<
   return reply.status
 }
 
+/** Gives `echo` other code; the answer's status. */
+async function updateEcho(url: string): Promise<number> {
+  const zip = await zipOf({ 'index.js': "exports.handler = async () => 'new code'" })
+  const body = { ZipFile: zip.toString('base64') }
+  const reply = await call(`${url}/2015-03-31/functions/echo/code`, 'PUT', body)
+  return reply.kind === 'answer' ? reply.status : 0
+}
+
 const filling = suite('a full disk')
 const withDisk = unlessMissing(filling, whyNot())
 
@@ -92,11 +100,16 @@ withDisk('refuses new events, serves calls, keeps what it accepted, and recovers
 
   assert.ok(refusal >= 500 && refusal < 600, `refused with ${refusal}`)
   assert.equal((await invoke(engine.url, 'echo', { nonce: 1 })).body, { nonce: 1 })
+  const update = await updateEcho(engine.url)
+  assert.ok(update >= 500 && update < 600, `the update was answered with ${update}`)
+  assert.equal((await invoke(engine.url, 'echo', { nonce: 2 })).body, { nonce: 2 })
   rmSync(join(disk, FILLER))
   await until('events are accepted again', async () => {
     return (await sendEvent(engine.url, `after-${++number}`, ledger)) === 202
   })
   assert.ok(ledger.accepted > EVENTS)
+  assert.is(await updateEcho(engine.url), 200)
+  assert.is((await invoke(engine.url, 'echo', { nonce: 3 })).body, 'new code')
   assert.equal(await ledger.settle(engine.url), [])
   assert.equal(ledger.runProblems(), [])
   const end = await within('the end of the engine', engine.stop(), 20_000)
