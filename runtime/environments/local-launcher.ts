@@ -310,8 +310,9 @@ class LocalLauncher implements Launcher {
   #spawnerEnded(): void {
     const orphans = [...this.#processes.values()]
     const starting = [...this.#starting.values()]
+    const reason = this.#closing ? 'The engine is stopping.' : 'The spawner died.'
     const settle = (): void => {
-      for (const start of starting) start.reject(new EngineError('unavailable', 'The spawner died.'))
+      for (const start of starting) start.reject(new EngineError('unavailable', reason))
       for (const orphan of orphans) {
         orphan.end({ code: null, signal: 'SIGKILL', outOfMemory: false, means: '' })
       }
