@@ -62,8 +62,14 @@ export function installFastFront(options: {
   })
   const sweeper = clock.every(SWEEP_MS, () => {
     const now = clock.monotonicMs()
-    for (const connection of connections) connection.sweep(now, options.refusing())
+    for (const connection of connections) connection.sweep(now)
   })
+  // A server that closes asks itself for this first; it does not know the front's connections.
+  const closeIdle = server.closeIdleConnections
+  server.closeIdleConnections = () => {
+    closeIdle.call(server)
+    for (const connection of connections) connection.closeIfIdle()
+  }
   return { [Symbol.dispose]: () => sweeper.cancel() }
 }
 
@@ -116,7 +122,7 @@ class FrontConnection implements InvokeReply {
   }
 
   /** Ends what idles too long, and leaves what arrives too slowly to the server. */
-  sweep(now: number, refusing: boolean): void {
+  sweep(now: number): void {
     if (this.#state !== 'reading') return
     const waitedMs = now - this.#since
     if (this.#unread !== undefined) {
@@ -124,8 +130,14 @@ class FrontConnection implements InvokeReply {
       return
     }
     const limitMs = this.#socket.bytesRead === 0 ? SILENT_LIMIT_MS : IDLE_LIMIT_MS
-    const hasAnswer = this.#socket.writableLength === 0
-    if (waitedMs > limitMs || (refusing && hasAnswer)) this.#socket.destroy()
+    if (waitedMs > limitMs) this.#socket.destroy()
+  }
+
+  /** As Node does it: idle is who has been answered and sends nothing. */
+  closeIfIdle(): void {
+    const { bytesRead, writableLength } = this.#socket
+    const isIdle = this.#state === 'reading' && this.#unread === undefined && writableLength === 0
+    if (isIdle && bytesRead > 0) this.#socket.destroy()
   }
 
   // -- the reply of the one request that runs

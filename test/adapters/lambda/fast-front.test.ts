@@ -297,6 +297,22 @@ ending('draining says so in the last answer, refuses what comes then, and cuts n
   for (const socket of [busy, busyAhead, idle, silent]) socket.destroy()
 })
 
+ending('closing cuts idle connections at once', async () => {
+  const { server } = await openFront(createFakeClock()) // its sweeps never come
+  const sockets = Array.from({ length: 5 }, () => dial(server))
+  for (const socket of sockets) {
+    socket.write(post('now'))
+    await readAnswers(socket, 1)
+    socket.resume()
+  }
+  const ended = Promise.all(sockets.map((socket) => once(socket, 'end')))
+
+  server.listener.refuseNewWork()
+
+  await within('the idle connections to end', ended, 2000)
+  await within('the listener to close', server.listener.close(60_000), 2000)
+})
+
 ending('what still runs when the grace is over is cut, and its late answer goes nowhere', async () => {
   const { server } = await openFront()
   const socket = dial(server).resume()
