@@ -13,8 +13,8 @@ const LINE_FEED = 10
 /** A marker names a request id; what is longer is a line of the function's own that looks like one. */
 const MAX_MARKER_BYTES = 66
 /** Lines made of one environment's log per window. Past it they are counted and dropped unread: a flood of short lines costs by the line, not by the byte. */
-const WINDOW_MS = 50
-const WINDOW_LINES = 2000
+const WINDOW_MS = 10
+const WINDOW_LINES = 400
 /** Invocations that write by turns in one process; past it the one that was quiet longest is forgotten. */
 const MAX_INTERLEAVED = 1024
 const MAX_EARLY_LINES = 100
