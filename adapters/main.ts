@@ -52,6 +52,8 @@ export async function startLambent(
   { clock = systemClock, rng = systemRng(), log = logToStderr(config, clock) }: Dependencies = {},
 ): Promise<RunningLambent> {
   assertServable(config)
+  // Environments run as other users: they must be able to read the code that is linked for them.
+  process.umask(0o022)
   const maxConnections = connectionLimit(config.maxEnvironments)
   const policies = { api: policyOf(config, 'api'), ingress: policyOf(config, 'ingress') }
   const common = { maxConnections, clock, log, requestId: () => rng.uuid(clock.nowMs()) }

@@ -65,6 +65,8 @@ export interface LaunchedProcess {
    */
   readonly cacheDirectory: string
   readonly cacheRoot: string
+  /** Variables it must keep, so that a sweep finds what it leaves behind; empty where the tree surely dies. */
+  readonly variables: Readonly<Record<string, string>>
   /** Its own /tmp on this machine. */
   readonly temporaryDirectory: string
   /** Settles once, when the whole process tree is gone. Never rejects. */

@@ -196,6 +196,7 @@ class LocalLauncher implements Launcher {
       taskRoot: ownView ? VIEW.task : folder.taskDirectory,
       cacheDirectory: folder.cacheDirectory,
       cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
+      variables: ownView ? {} : { ...this.#marks(request) },
       temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
       send: (message) => void this.#spawner.then((spawner) => spawner.send(message)),
       onExit: () => {
@@ -250,7 +251,7 @@ class LocalLauncher implements Launcher {
 
   /** Complete: nothing is inherited from the engine. */
   #variables(request: LaunchRequest, plainNodePath: string | null): Record<string, string> {
-    const { options, settings, host } = this.#parts
+    const { options, host } = this.#parts
     const sockets = plainNodePath === null ? VIEW.sockets : options.socketDirectory
     const binaries = dirname(plainNodePath ?? VIEW.node)
     const hasGpus = host.gpuDevices.length > 0 || request.gpuIndices.length > 0
@@ -264,10 +265,14 @@ class LocalLauncher implements Launcher {
       LANG: 'en_US.UTF-8',
       TZ: ':UTC',
       LAMBENT_SOCKET: join(sockets, 'engine.sock'),
-      LAMBENT_ENVIRONMENT_ID: request.environmentId,
       LAMBENT_TOKEN: request.token,
-      LAMBENT_ENGINE: settings.cookie,
+      ...this.#marks(request),
     }
+  }
+
+  /** What a sweep looks for. */
+  #marks(request: LaunchRequest): Record<string, string> {
+    return { LAMBENT_ENVIRONMENT_ID: request.environmentId, LAMBENT_ENGINE: this.#parts.settings.cookie }
   }
 
   #startSpawner(): Promise<SpawnerConnection> {

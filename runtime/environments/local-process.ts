@@ -9,6 +9,7 @@ export interface LocalProcessParts {
   readonly taskRoot: string
   readonly cacheDirectory: string
   readonly cacheRoot: string
+  readonly variables: Readonly<Record<string, string>>
   readonly temporaryDirectory: string
   readonly send: (request: SpawnerRequest) => void
   readonly onExit: () => void
@@ -21,6 +22,7 @@ export class LocalProcess implements LaunchedProcess {
   readonly taskRoot: string
   readonly cacheDirectory: string
   readonly cacheRoot: string
+  readonly variables: Readonly<Record<string, string>>
   readonly temporaryDirectory: string
   readonly exited: Promise<ProcessExit>
   readonly #parts: LocalProcessParts
@@ -37,6 +39,7 @@ export class LocalProcess implements LaunchedProcess {
     this.taskRoot = parts.taskRoot
     this.cacheDirectory = parts.cacheDirectory
     this.cacheRoot = parts.cacheRoot
+    this.variables = parts.variables
     this.temporaryDirectory = parts.temporaryDirectory
     this.exited = new Promise((resolve) => (this.#settle = resolve))
   }

@@ -120,15 +120,14 @@ export function createStarter(parts: {
       })
       environment.intake.attach(environment.stream, version.version)
       journal.platform(environment.stream, clock.nowMs(), '', initStartLine(version))
-      await Promise.all([
-        process.limit({
-          memoryMb: version.memoryLimitMb,
-          maxProcesses: MAX_PROCESSES,
-          maxOpenFiles: MAX_OPEN_FILES,
-        }),
-        packages.link(version.codePackage, process.taskDirectory),
-      ])
+      await packages.link(version.codePackage, process.taskDirectory)
       if (environment.state !== 'spare') return
+      // The limits land within milliseconds while the code loads: nobody waits for that on a cold start.
+      const limited = process.limit({
+        memoryMb: version.memoryLimitMb,
+        maxProcesses: MAX_PROCESSES,
+        maxOpenFiles: MAX_OPEN_FILES,
+      })
       const codeCachePath = placeCodeCache(process, packages, version, environment.identity.nodeVersion)
       environment.load(version, {
         functionName: version.functionName,
@@ -137,13 +136,16 @@ export function createStarter(parts: {
         handler: version.handler,
         runtime: version.runtime,
         taskRoot: process.taskRoot,
-        environment: functionVariables({
-          version,
-          taskRoot: process.taskRoot,
-          logStream: stream,
-          engineUrl: starter.engineUrl,
-          gpuIndices,
-        }),
+        environment: {
+          ...functionVariables({
+            version,
+            taskRoot: process.taskRoot,
+            logStream: stream,
+            engineUrl: starter.engineUrl,
+            gpuIndices,
+          }),
+          ...process.variables,
+        },
         logFormat: version.logging.format,
         logLevel: version.logging.applicationLevel,
         logGroup: version.logging.group,
@@ -151,6 +153,7 @@ export function createStarter(parts: {
         concurrency: version.execution.concurrency,
         ...(codeCachePath === undefined ? {} : { codeCachePath }),
       })
+      await limited
     },
   }
   return starter

@@ -233,6 +233,7 @@ export class Scheduler implements PoolHost {
 
   #specialize(environment: Environment, version: FunctionVersion, lease: Lease): void {
     this.#options.starter.specialize(environment, version, lease.gpuIndices).catch((error: unknown) => {
+      if (environment.state === 'stopped') return // it ended meanwhile, which has been told
       this.#options.log.error('environment could not be given its code', {
         functionName: version.functionName,
         message: messageOf(error),

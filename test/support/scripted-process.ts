@@ -56,6 +56,7 @@ export class ScriptedProcess {
       temporaryDirectory: '',
       cacheDirectory: '',
       cacheRoot: '',
+      variables: {},
       exited,
       limit: () => Promise.resolve(),
       kill: () => {
