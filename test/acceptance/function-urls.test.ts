@@ -24,8 +24,11 @@ interface Deployed {
 const deployed = (): Promise<Deployed> => (started ??= start())
 
 async function start(): Promise<Deployed> {
-  const folders = [join(here, 'urls'), join(root, 'functions', 'middleware')]
-  const lambent = await startLambent({ argv: folders.flatMap((folder) => ['--deploy', folder]) })
+  const own = ['hono-app.ts', 'hono-stream.ts', 'plain.mjs', 'stream.ts'].map((file) =>
+    join(here, 'urls', file),
+  )
+  const paths = [...own, join(root, 'functions', 'middleware')]
+  const lambent = await startLambent({ argv: paths.flatMap((path) => ['--deploy', path]) })
   const response = await fetch(`${lambent.url}/lambent/v1/functions`)
   const { functions } = (await response.json()) as {
     functions: { name: string; urls: { urlByPath: string }[] }[]

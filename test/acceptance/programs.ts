@@ -59,7 +59,7 @@ export function isInstalled(name: string): boolean {
   })
 }
 
-/** What every AWS client is given here: keys that are none, a region, and no wish to ask a metadata service. */
+/** What every AWS client is given here: keys that are none, a region, and nobody else to ask. */
 export const CLIENT_ENVIRONMENT = {
   AWS_ACCESS_KEY_ID: 'test',
   AWS_SECRET_ACCESS_KEY: 'test',

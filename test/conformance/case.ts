@@ -1,0 +1,115 @@
+import { CreateFunctionCommand, type CreateFunctionCommandInput } from '@aws-sdk/client-lambda'
+import { Matching } from './matching.ts'
+import type { Recording } from './recordings.ts'
+import { codeOf, likeRecorded, ROLE, type Service, type ServiceCommand } from './service.ts'
+
+/** Calls that lead to the entries of one recorded case. */
+export interface Case {
+  /** As in `readRecordings`. */
+  readonly recording: string
+  readonly script: (run: CaseRun) => Promise<void>
+}
+
+/** One entry that was compared. */
+export interface Outcome {
+  readonly entry: string
+  readonly differences: readonly string[]
+}
+
+const ECHO = 'exports.handler = async (event) => event'
+/** Recorded functions are mostly in Python; these run here, and are compared as if they were those. */
+const RUNTIMES: Readonly<Record<string, string>> = {
+  'python3.9': 'nodejs22.x',
+  'python3.10': 'nodejs22.x',
+  'python3.11': 'nodejs20.x',
+  'python3.12': 'nodejs22.x',
+  'nodejs16.x': 'nodejs22.x',
+}
+
+type NewFunction = Partial<CreateFunctionCommandInput> & { readonly source?: string }
+
+/** A case while it runs: names of its own, and what came of each entry. */
+export class CaseRun {
+  readonly service: Service
+  readonly name: string
+  readonly outcomes: Outcome[] = []
+  readonly #recording: Recording
+  readonly #matching = new Matching()
+
+  constructor(service: Service, recording: Recording, name: string) {
+    this.service = service
+    this.#recording = recording
+    this.name = name
+  }
+
+  /** Sends a command whose answer was not recorded, or is looked at by the script. */
+  async send(command: ServiceCommand): Promise<Readonly<Record<string, unknown>>> {
+    return await this.service.answer(command)
+  }
+
+  /** Sends a command and compares its answer with the entry. */
+  async record(entry: string, command: ServiceCommand): Promise<Readonly<Record<string, unknown>>> {
+    const actual = await this.service.answer(command)
+    this.compare(entry, actual)
+    return actual
+  }
+
+  /** Compares something with the entry. */
+  compare(entry: string, actual: Readonly<Record<string, unknown>>): void {
+    if (!(entry in this.#recording)) throw new Error(`Nothing was recorded as "${entry}".`)
+    const recorded = comparable(unwrapped(this.#recording[entry]))
+    const differences = this.#matching.differences(recorded, likeRecorded(actual, recorded))
+    this.outcomes.push({ entry, differences })
+  }
+
+  /** The entries that no script led to. */
+  missed(): string[] {
+    const compared = new Set(this.outcomes.map(({ entry }) => entry))
+    return Object.keys(this.#recording).filter((entry) => !compared.has(entry))
+  }
+
+  /** CreateFunction with what most recorded cases send. */
+  async creation({ source = ECHO, ...input }: NewFunction = {}): Promise<CreateFunctionCommand> {
+    return new CreateFunctionCommand({
+      FunctionName: this.name,
+      Runtime: 'nodejs22.x',
+      Role: ROLE,
+      Handler: 'handler.handler',
+      Timeout: 30,
+      Environment: { Variables: {} },
+      Code: { ZipFile: await codeOf(source) },
+      ...input,
+    })
+  }
+
+  /** CreateFunction as cases without a fixture send it: the service's own defaults. */
+  plainCreation(input: NewFunction = {}): Promise<CreateFunctionCommand> {
+    return this.creation({ Handler: 'index.handler', Timeout: undefined, Environment: undefined, ...input })
+  }
+
+  /** Creates a function that is Active when this resolves. */
+  async create(input: NewFunction = {}): Promise<void> {
+    await this.service.client.send(await this.creation(input))
+    await this.ready(input.FunctionName)
+  }
+
+  ready(name = this.name, qualifier?: string): Promise<void> {
+    return this.service.ready(name, qualifier)
+  }
+}
+
+/** A fixture of some recorded cases answers with CreateFunction's answer inside. */
+function unwrapped(recorded: unknown): unknown {
+  if (typeof recorded !== 'object' || recorded === null) return recorded
+  return 'CreateFunctionResponse' in recorded ? recorded.CreateFunctionResponse : recorded
+}
+
+/** The recorded answer of a runtime that runs here; most recordings leave the headers out, so all do. */
+function comparable(recorded: unknown): unknown {
+  return JSON.parse(JSON.stringify(recorded), (name, value: unknown) => {
+    if (name === 'Runtime' && typeof value === 'string') return RUNTIMES[value] ?? value
+    if (name !== 'ResponseMetadata') return value
+    const { HTTPStatusCode } = value as { HTTPStatusCode: number } // every recorded answer has it
+    return { HTTPHeaders: {}, HTTPStatusCode }
+  })
+}

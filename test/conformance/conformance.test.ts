@@ -1,0 +1,74 @@
+// time limit: 300 s
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CaseRun, type Case } from './case.ts'
+import { ATTACHMENT_CASES } from './cases/attachments.ts'
+import { FUNCTION_CASES } from './cases/functions.ts'
+import { INVOKE_CASES } from './cases/invoking.ts'
+import { NAME_CASES } from './cases/names.ts'
+import { VERSION_CASES } from './cases/versions.ts'
+import { KNOWN_DIFFERENCES } from './known-differences.ts'
+import { readRecordings } from './recordings.ts'
+import { Service } from './service.ts'
+
+/**
+ * Recorded answers of the real service against this one's. A difference fails, unless it is on the list of
+ * known ones; a known difference that is gone fails too, so that the list stays true.
+ */
+const conformance = suite('conformance')
+
+const CASES: readonly Case[] = [
+  ...FUNCTION_CASES,
+  ...VERSION_CASES,
+  ...NAME_CASES,
+  ...ATTACHMENT_CASES,
+  ...INVOKE_CASES,
+]
+
+const recordings = readRecordings()
+let started: Promise<Service> | undefined
+let compared = 0
+let exact = 0
+const lines: string[] = []
+
+for (const [index, { recording, script }] of CASES.entries()) {
+  conformance(recording, async () => {
+    const recorded = recordings.get(recording)
+    if (recorded === undefined) throw new Error(`There is no recording of "${recording}".`)
+    const service = await (started ??= Service.start())
+    const run = new CaseRun(service, recorded, `case-${index}`)
+
+    await script(run)
+
+    const unknown: string[] = []
+    for (const { entry, differences } of run.outcomes) {
+      compared += 1
+      const reason = KNOWN_DIFFERENCES[`${recording} ${entry}`]
+      if (differences.length === 0) exact += 1
+      else lines.push(`differs: ${recording} ${entry}: ${reason ?? differences.join('; ')}`)
+      if (reason === undefined) unknown.push(...differences.map((one) => `${entry}${one}`))
+      else if (differences.length === 0)
+        unknown.push(`${entry} does not differ any more: take it off the list`)
+    }
+    for (const entry of run.missed()) {
+      const reason = KNOWN_DIFFERENCES[`${recording} ${entry}`] ?? KNOWN_DIFFERENCES[`${recording} *`]
+      if (reason === undefined) unknown.push(`${entry} was not compared`)
+    }
+    assert.equal(unknown, [])
+  })
+}
+
+conformance('says how much is exact', async () => {
+  const entries = [...recordings.values()].reduce((sum, one) => sum + Object.keys(one).length, 0)
+  const scope = `${CASES.length} of ${recordings.size} recorded cases, ${compared} of ${entries} entries`
+  const checked = [`exact ${exact} of ${compared} (${scope})`, ...lines]
+  process.stdout.write(`\n${checked.map((line) => `checked: ${line}\n`).join('')}`)
+
+  assert.ok(compared > 0)
+})
+
+conformance('stops cleanly in the end', async () => {
+  assert.is(await (await started)?.lambent.stop(), 0)
+})
+
+conformance.run()

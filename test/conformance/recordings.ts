@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What a case recorded: entries by the names that it gave them, in their order. */
+export type Recording = Readonly<Record<string, unknown>>
+
+const FILES = ['lambda-api', 'lambda-common', 'lambda'] as const
+const folder = join(dirname(fileURLToPath(import.meta.url)), 'recordings')
+
+/** All recorded cases by `file::Class::case[parameter]`, without those that recorded nothing. */
+export function readRecordings(): ReadonlyMap<string, Recording> {
+  const recordings = new Map<string, Recording>()
+  for (const file of FILES) {
+    const text = readFileSync(join(folder, `${file}.json`), 'utf8')
+    // A copy of what NOTICE names; its shape does not change.
+    const all = JSON.parse(text) as Record<string, { readonly 'recorded-content': Recording }>
+    for (const [name, { 'recorded-content': content }] of Object.entries(all)) {
+      const short = name.replace(/^test_lambda(\w*)\.py::/, (_all, part: string) => `lambda${part}::`)
+      if (Object.keys(content).length > 0) recordings.set(short, content)
+    }
+  }
+  return recordings
+}
