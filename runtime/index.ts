@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { Gateway } from './environments/gateway.ts'
 import { createLocalLauncher } from './environments/local-launcher.ts'
 import { createNodeRuntimes, type NodeRuntimes } from './environments/node-runtimes.ts'
+import { VIEW } from './environments/sandbox.ts'
 import { openSocketDirectory } from './environments/socket-directory.ts'
 import { Spares } from './environments/spares.ts'
 import { createStarter, type NodeBinary } from './environments/starter.ts'
@@ -135,7 +136,7 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
         .catch((error: unknown) => log.warn('code cache not saved', { error }))
     },
   })
-  const compile = createCompile({ packages, clock, log })
+  const compile = createCompile({ packages, clock, log, shownRoot: VIEW.task })
   const registry = await openRegistry({
     store,
     packages,

@@ -32,8 +32,14 @@ const TIME_LIMIT_MS = 20_000
 const MAX_COMPLAINT_BYTES = 2048
 
 /** Compiling is done by the bootstrap in a process of its own, which reads the code and never runs it. */
-export function createCompile(options: { packages: CodePackages; clock: Clock; log: Log }): CompilePackage {
-  const { packages, clock, log } = options
+export function createCompile(options: {
+  packages: CodePackages
+  clock: Clock
+  log: Log
+  /** Where environments see their code: V8 keeps the names it compiled files under. */
+  shownRoot: string
+}): CompilePackage {
+  const { packages, clock, log, shownRoot } = options
   return async (codePackage, handler, target, signal) => {
     signal?.throwIfAborted()
     if (packages.codeCachePath(codePackage, target.nodeVersion) !== undefined) return
@@ -41,7 +47,14 @@ export function createCompile(options: { packages: CodePackages; clock: Clock; l
     try {
       signal?.throwIfAborted()
       const output = join(folder, 'code.cache')
-      const argv = [entryPath('environment.cjs'), '--make-code-cache', codePackage.directory, handler, output]
+      const argv = [
+        entryPath('environment.cjs'),
+        '--make-code-cache',
+        codePackage.directory,
+        handler,
+        output,
+        shownRoot,
+      ]
       const complaint = await runLimited(target.nodePath, argv, clock, signal)
       signal?.throwIfAborted()
       const bytes = complaint === undefined ? await readFile(output) : Buffer.alloc(0)

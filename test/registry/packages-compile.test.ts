@@ -28,7 +28,7 @@ async function open(folder: TemporaryDirectory): Promise<Opened> {
   const packages = await createCodePackages({ directory: folder.join('packages'), ...options })
   return {
     packages,
-    compile: createCompile({ packages, ...options }),
+    compile: createCompile({ packages, ...options, shownRoot: '/var/task' }),
     lines,
     [Symbol.asyncDispose]: () => packages.close(),
   }

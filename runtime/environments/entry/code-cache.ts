@@ -26,6 +26,8 @@ interface Header {
   architecture: string
   /** Of V8's version and flags. */
   v8: number
+  /** Where the files lay: V8 keeps the names it compiled them under, and stacks show those. */
+  taskRoot: string
   files: FileEntry[]
 }
 
@@ -46,8 +48,11 @@ export interface CompiledFile {
 
 const { readFileSync } = fs
 
-/** Packs what V8 has compiled so far, for the next start; empty when there is nothing. */
-export function packCodeCache(taskRoot: string, files: Iterable<CompiledFile>): Buffer {
+/**
+ * Packs what V8 has compiled so far, for the next start; empty when there is nothing. The cache is for code that lies
+ * in `shownRoot`, which is where the files seemed to lie when they were compiled.
+ */
+export function packCodeCache(taskRoot: string, files: Iterable<CompiledFile>, shownRoot = taskRoot): Buffer {
   const entries: FileEntry[] = []
   const blobs: Buffer[] = []
   let totalBytes = 0
@@ -63,7 +68,7 @@ export function packCodeCache(taskRoot: string, files: Iterable<CompiledFile>): 
     entries.push({ path, sourceCrc: crc32(source), dataBytes: data.length, dataCrc: crc32(data) })
   }
   if (entries.length === 0) return Buffer.alloc(0)
-  const header: Header = { ...thisPlatform(), files: entries }
+  const header: Header = { ...thisPlatform(), taskRoot: shownRoot, files: entries }
   const json = Buffer.from(JSON.stringify(header))
   const prefix = Buffer.alloc(PREFIX_BYTES)
   prefix.write(MAGIC, 'latin1')
@@ -79,11 +84,12 @@ export class CodeCache {
   #rejected = 0
 
   /**
-   * Reads a cache; one that is damaged or was made for another Node.js counts as rejected and gives nothing.
+   * Reads a cache; one that is damaged, or was made for another Node.js or another place, counts as rejected and
+   * gives nothing.
    */
   constructor(path: string, taskRoot: string) {
     this.#taskRoot = taskRoot
-    const files = readCodeCache(path)
+    const files = readCodeCache(path, taskRoot)
     this.#files = files ?? new Map()
     if (files === undefined) this.#rejected = 1
   }
@@ -111,13 +117,16 @@ export class CodeCache {
   }
 }
 
-const thisPlatform = (): Omit<Header, 'files'> => ({
+const thisPlatform = (): Omit<Header, 'files' | 'taskRoot'> => ({
   node: process.version,
   architecture: process.arch,
   v8: cachedDataVersionTag(),
 })
 
-function readCodeCache(path: string): Map<string, FileEntry & { data: Buffer }> | undefined {
+function readCodeCache(
+  path: string,
+  taskRoot: string,
+): Map<string, FileEntry & { data: Buffer }> | undefined {
   try {
     const whole = readFileSync(path)
     if (whole.length > MAX_CODE_CACHE_BYTES + PREFIX_BYTES + MAX_CODE_CACHE_BYTES) return undefined
@@ -126,7 +135,7 @@ function readCodeCache(path: string): Map<string, FileEntry & { data: Buffer }> 
     const header = JSON.parse(whole.toString('utf8', PREFIX_BYTES, headerEnd)) as Header // written by packCodeCache
     const platform = thisPlatform()
     if (header.node !== platform.node || header.architecture !== platform.architecture) return undefined
-    if (header.v8 !== platform.v8) return undefined
+    if (header.v8 !== platform.v8 || header.taskRoot !== taskRoot) return undefined
     const files = new Map<string, FileEntry & { data: Buffer }>()
     let offset = headerEnd
     for (const entry of header.files) {

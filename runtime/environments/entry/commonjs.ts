@@ -42,13 +42,16 @@ const WRAPPER_COLUMNS = internals.wrapper[0].length
  */
 export class CommonJsLoader {
   readonly #taskRoot: string
+  readonly #shownRoot: string
   readonly #cache: CodeCache | undefined
   readonly #scripts = new Map<string, vm.Script>()
   /** Compiled ahead of being required, with the source they were compiled from. */
   readonly #ahead = new Map<string, { content: string; script: vm.Script }>()
 
-  constructor(taskRoot: string, cache: CodeCache | undefined) {
+  /** `shownRoot` is where the files seem to lie, for a cache that is made away from where it will be used. */
+  constructor(taskRoot: string, cache: CodeCache | undefined, shownRoot = taskRoot) {
     this.#taskRoot = taskRoot
+    this.#shownRoot = shownRoot
     this.#cache = cache
   }
 
@@ -84,7 +87,7 @@ export class CommonJsLoader {
       path,
       createCachedData: () => script.createCachedData(),
     }))
-    return packCodeCache(this.#taskRoot, files)
+    return packCodeCache(this.#taskRoot, files, this.#shownRoot)
   }
 
   #owns(filename: string): boolean {
@@ -101,7 +104,7 @@ export class CommonJsLoader {
     const cachedData = this.#cache?.lookup(filename, content)
     try {
       const script = new vm.Script(internals.wrap(content), {
-        filename,
+        filename: this.#shownRoot + filename.slice(this.#taskRoot.length),
         columnOffset: -WRAPPER_COLUMNS,
         importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
         ...(cachedData === undefined ? {} : { cachedData }),

@@ -13,7 +13,8 @@ import { Specialized } from './specialized.ts'
  * is, loads the code and runs invocations until its connection closes.
  *
  *     environment.cjs    with LAMBENT_SOCKET, LAMBENT_ENVIRONMENT_ID and LAMBENT_TOKEN set
- *     environment.cjs --make-code-cache <taskRoot> <handler> <out>    compiles without running, and ends
+ *     environment.cjs --make-code-cache <taskRoot> <handler> <out> [<shownRoot>]
+ *                        compiles without running, for code that will lie in shownRoot, and ends
  */
 const SHUTDOWN_MS = 2000
 /** Frames that may come in before the code is loaded. */
@@ -109,9 +110,9 @@ function shutDown(connection: Connection): void {
 }
 
 /** Compiles the handler's file without running it, so that even the first start finds a code cache. */
-function makeCodeCache(taskRoot: string, handler: string, outFile: string): void {
+function makeCodeCache(taskRoot: string, handler: string, outFile: string, shownRoot?: string): void {
   const root = fs.realpathSync(resolve(taskRoot))
-  const loader = new CommonJsLoader(root, undefined)
+  const loader = new CommonJsLoader(root, undefined, shownRoot)
   const file = commonJsFileOf(root, handler)
   if (file !== undefined) loader.compiles(fs.realpathSync(file))
   fs.writeFileSync(outFile, loader.pack())
@@ -131,12 +132,15 @@ function take(name: string): string {
 }
 
 function main(): void {
-  const [, , mode, taskRoot, handler, outFile] = process.argv
+  const [, , mode, taskRoot, handler, outFile, shownRoot] = process.argv
   if (mode === '--make-code-cache') {
     if (taskRoot === undefined || handler === undefined || outFile === undefined) {
-      fs.writeSync(2, 'Usage: environment.cjs --make-code-cache <taskRoot> <handler> <outFile>\n')
+      fs.writeSync(
+        2,
+        'Usage: environment.cjs --make-code-cache <taskRoot> <handler> <outFile> [<shownRoot>]\n',
+      )
       exit(2)
-    } else makeCodeCache(taskRoot, handler, outFile)
+    } else makeCodeCache(taskRoot, handler, outFile, shownRoot)
     return
   }
   // Without a listener, SIGUSR1 from any process of the same user would open a debugger.

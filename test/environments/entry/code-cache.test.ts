@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { entryPath } from '../../../runtime/entries.ts'
@@ -25,11 +25,15 @@ for (const node of NODES) {
   /** Starts an environment with this cache, and says what became of it. */
   const startWith = async (cache: Buffer, files: Record<string, string> = FILES): Promise<string> => {
     using folder = temporaryDirectory()
-    writeFileSync(folder.join('cache'), cache)
-    const specialization = { codeCachePath: folder.join('cache') }
-    await using environment = await TestEnvironment.start({ node, files, specialization })
+    await using environment = await TestEnvironment.spare({ node, files })
+    // The cache is for code in one place; folders of tests have names of one length.
+    const moved = cache
+      .toString('latin1')
+      .replace(/"taskRoot":"[^"]*"/, `"taskRoot":"${environment.taskRoot}"`)
+    writeFileSync(folder.join('cache'), moved, 'latin1')
+    const initialized = await environment.specialize({ codeCachePath: folder.join('cache') })
     assert.is((await environment.invoke(21)).text, '42')
-    return environment.initialized.codeCache
+    return initialized.codeCache
   }
 
   caching('a cache made by one environment is used by the next', async () => {
@@ -55,6 +59,16 @@ for (const node of NODES) {
     assert.is(await startWith(cache.subarray(0, cache.length - 1)), 'rejected')
     assert.is(await startWith(Buffer.from('not a cache')), 'rejected')
     assert.is(await startWith(Buffer.alloc(0)), 'rejected')
+  })
+
+  caching('a cache made elsewhere is rejected, since stacks would show that place', async () => {
+    const cache = await makeCache()
+    using folder = temporaryDirectory()
+    writeFileSync(folder.join('cache'), cache)
+    const specialization = { codeCachePath: folder.join('cache') }
+    await using environment = await TestEnvironment.start({ node, files: FILES, specialization })
+
+    assert.is(environment.initialized.codeCache, 'rejected')
   })
 
   caching('a cache of another Node.js is rejected', async () => {
@@ -93,16 +107,18 @@ for (const node of NODES) {
 
   caching('a cache can be made without running the code', async () => {
     using folder = temporaryDirectory()
-    const file = folder.join('index.js')
+    const task = folder.join('task')
+    mkdirSync(task)
+    const file = folder.join('task', 'index.js')
     writeFileSync(
       file,
       `require('node:fs').writeFileSync(__dirname + '/ran', '')\nexports.handler = async (n) => n * 2`,
     )
     const out = folder.join('cache')
 
-    execFileSync(node, [entryPath('environment.cjs'), '--make-code-cache', folder.path, 'index.handler', out])
+    execFileSync(node, [entryPath('environment.cjs'), '--make-code-cache', task, 'index.handler', out])
 
-    assert.not.ok(existsSync(folder.join('ran')))
+    assert.not.ok(existsSync(folder.join('task', 'ran')))
     assert.is(await startWith(readFileSync(out), { 'index.js': readFileSync(file, 'utf8') }), 'used')
   })
 
