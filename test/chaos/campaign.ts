@@ -15,6 +15,8 @@ export const GONE_LIMIT_MS = 1000
 /** Looking costs processor time that the next engine's start would like to have. */
 const LOOK_PAUSE_MS = 20
 const MAX_DELAY_MS = 500
+/** Between the look at the engine's processes and its death; who starts in between is found by cookie and mark. */
+const FLIGHT_MS = 30
 /** Share of cycles without isolation, of kills before the engine is ready, and of cycles that wait for the queue. */
 const PLAIN = 0.25
 const EARLY = 0.1
@@ -185,6 +187,8 @@ class Campaign {
     if (engine.end !== undefined) this.#engineProblems.push(`it died before it was killed:\n${engine.stderr}`)
     const tree = treeOf(engine.pid)
     this.#marked += countMarked(mark)
+    // The look has held up the callers, who live in this process: they are in full flight again when it dies.
+    await elapse(this.#fraction() * FLIGHT_MS)
     const killedAt = performance.now()
     const ended = engine.kill()
     this.#looking = this.#lookForSurvivors(tree, mark, killedAt)

@@ -87,8 +87,9 @@ killing.after(async () => {
       `\nchecked: seed ${seed}: ${kills} kills (${earlyKills} before it was ready, ${plainKills} without isolation)`,
       `ready p50 ${ms(readyMs, 0.5)} p99 ${ms(readyMs, 0.99)} max ${ms(readyMs, 1)}`,
       `all processes gone p50 ${ms(goneMs, 0.5)} p99 ${ms(goneMs, 0.99)} max ${ms(goneMs, 1)} (${report.marked} grandchildren)`,
-      `${report.accepted} events accepted, each ran and has one outcome (${report.repeated} ran again after a kill)`,
-      `functions as acknowledged ${report.catalogueChecks} times`,
+      `${report.accepted} events accepted, ${report.eventProblems.length} problems with them (${report.repeated} ran again after a kill)`,
+      `functions compared ${report.catalogueChecks} times, ${report.catalogueProblems.length} problems`,
+      `${report.tally.wrong.length} wrong answers`,
       `operations: ${String(report.tally)}\n`,
     ].join('; '),
   )

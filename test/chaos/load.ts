@@ -78,7 +78,7 @@ export class Load {
     this.#target = target
     const loops = [
       ...Array.from({ length: 3 }, () => () => this.#echo()),
-      ...Array.from({ length: 3 }, () => () => this.#event()),
+      ...Array.from({ length: 6 }, () => () => this.#event()),
       () => this.#family(),
     ]
     this.#callers = loops.map((step) => this.#repeat(step))
