@@ -146,8 +146,8 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   /**
-   * Ends an invocation that is over its time limit. With others beside it the process lives on as long as its event
-   * loop turns, and the place is free again when the code has ended.
+   * Ends an invocation that is over its time limit. With others beside it the process lives on as long as
+   * its event loop turns, and the place is free again when the code has ended.
    */
   expire(invocation: Invocation): void {
     invocation.timedOut = true

@@ -12,7 +12,10 @@ const NEXT_MARKER = Buffer.from([10, MARKER, MARKER_KIND])
 const LINE_FEED = 10
 /** A marker names a request id; what is longer is a line of the function's own that looks like one. */
 const MAX_MARKER_BYTES = 66
-/** Lines made of one environment's log per window. Past it they are counted and dropped unread: a flood of short lines costs by the line, not by the byte. */
+/**
+ * Lines made of one environment's log per window. Past it they are counted and dropped unread: a flood of
+ * short lines costs by the line, not by the byte.
+ */
 const WINDOW_MS = 10
 const WINDOW_LINES = 400
 /** Invocations that write by turns in one process; past it the one that was quiet longest is forgotten. */
@@ -27,7 +30,8 @@ interface Written {
 }
 
 /**
- * The log of one environment: bytes of its stdout and stderr in, lines with their invocation out to the journal.
+ * The log of one environment: bytes of its stdout and stderr in, lines with their invocation out to the
+ * journal.
  * A marker line from our own bootstrap names the invocation that writes next.
  */
 export class LogIntake {
