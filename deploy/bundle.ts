@@ -134,9 +134,12 @@ function* outsideImports(
   outside: ReadonlySet<string>,
 ): Generator<OutsideImport> {
   const seen = new Set<string>()
+  // Inputs list what was only a type, too; outputs do not, but cannot say which file asked.
+  const left = new Set(Object.values(result.metafile.outputs).flatMap(({ imports }) => imports.map(pathOf)))
   for (const [input, { imports }] of Object.entries(result.metafile.inputs))
     for (const one of imports) {
-      const name = one.external === true ? packageNameOf(one.path) : undefined
+      const isLeft = one.external === true && left.has(one.path)
+      const name = isLeft ? packageNameOf(one.path) : undefined
       if (name === undefined || seen.has(name)) continue
       seen.add(name)
       yield { name, from: dirname(resolve(folder, input)) }
@@ -144,6 +147,8 @@ function* outsideImports(
   // What is required at run time only, or was asked for by name, is in no import.
   for (const name of outside) if (!seen.has(name)) yield { name, from: folder }
 }
+
+const pathOf = ({ path }: { readonly path: string }): string => path
 
 /** Packages that the project's own code loads with a `require` it made itself, which no bundler follows. */
 function required(result: Built, folder: string): string[] {

@@ -265,6 +265,20 @@ bundling('a package named external is copied, one that is not installed is a war
   assert.equal(made.warnings, ['in-a-layer is not installed: it must come from a layer.'])
 })
 
+bundling('packages that are imported for their types alone need not be installed', async () => {
+  using folder = temporaryDirectory()
+  const entry = project(folder, {
+    'index.ts': `import { APIGatewayProxyEventV2, Context } from 'aws-lambda'
+      import { context, type Handler } from 'lambent'
+      export const handler = (event: APIGatewayProxyEventV2, given: Context) => 'typed'`,
+  })
+
+  const made = await bundled(folder, entry)
+
+  assert.is(made.call(), 'typed')
+  assert.equal(made.warnings, [])
+})
+
 bundling('plain Lambda code is told from code that needs bundling, and zipped with all it has', async () => {
   using folder = temporaryDirectory()
   const entry = project(folder, {
