@@ -1,3 +1,4 @@
+import { measureEvents } from './events.ts'
 import { measureCold } from './cold.ts'
 import { measureFrames } from './frames.ts'
 import { measureHttp } from './http.ts'
@@ -19,6 +20,7 @@ const seconds = option('seconds', 2)
 
 const sections: Record<string, () => Promise<Figure[]>> = {
   http: () => measureHttp(rounds, seconds),
+  events: () => measureEvents(rounds, seconds),
   cold: measureCold,
   frames: measureFrames,
   memory: measureMemory,
