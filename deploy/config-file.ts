@@ -182,7 +182,14 @@ class Search {
   #failed(path: string, error: unknown): void {
     const folder = dirname(path)
     const { errors } = errorsOf(error)
-    for (const text of errors) this.#problem(path, text.replaceAll(`${folder}/`, ''))
+    for (const text of errors) {
+      const shortened = text.replaceAll(`${folder}/`, '')
+      const place = `${basename(path)}:`
+      // Said once, with line and column, an editor's terminal can be clicked on it.
+      if (shortened.startsWith(place))
+        this.#findings.problems.push(`${shown(path)}:${shortened.slice(place.length)}`)
+      else this.#problem(path, shortened)
+    }
   }
 
   #problem(path: string, text: string): void {

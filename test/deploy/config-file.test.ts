@@ -125,7 +125,7 @@ configuring('all problems of all files are reported together, with suggestions',
     /one\/index\.ts: config: cpu: /,
     /two\/index\.ts: config: timeout: "3 parsecs" is not a duration/,
     /two\/index\.ts: config: there is no setting "url\.streaming"\. Did you mean "stream"\?/,
-    /three\/index\.ts: index\.ts:1:\d+: /,
+    /three\/index\.ts:1:\d+: /,
     /four\/index\.ts: .*on purpose/,
     /"bad name" is no name for a function/,
   ])
