@@ -62,10 +62,14 @@ export async function openListener(options: {
       answerRefusal(response, why, requestId())
   const bound = new BoundServer(options.host, options.clock, refuse(STARTING), refuse(STOPPING))
   const { server } = bound
+  // What was sent behind a refused request must not run (RFC 9112, 9.6); Node would still hand it over.
+  const refused = new WeakSet<Socket>()
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (refused.has(request.socket)) return
     const refusal = guard(request.rawHeaders, request.url ?? '', request.method ?? '', policy)
-    if (refusal !== undefined) return answerRefusal(response, refusal, requestId())
-    bound.handle(request, response)
+    if (refusal === undefined) return bound.handle(request, response)
+    refused.add(request.socket)
+    answerRefusal(response, refusal, requestId())
   })
   // The guard counts header lines itself; Node's own limit would cut them off silently. Their bytes stay
   // limited.
