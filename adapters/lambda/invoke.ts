@@ -26,7 +26,8 @@ export function createInvokeHandler(
     const announced = Number(request.headers['content-length'] ?? 0)
     if (announced > limit) {
       request.resume()
-      response.setHeader('Connection', 'close')
+      // Closed on what it still sends, a client may see a broken pipe in place of the answer.
+      if (announced > MAX_DRAINED_BYTES) response.setHeader('Connection', 'close')
       invocations.tooLarge(head, announced, reply)
       return true
     }
@@ -38,6 +39,9 @@ export function createInvokeHandler(
     return true
   }
 }
+
+/** A refused body of up to this size is read to its end and thrown away. */
+const MAX_DRAINED_BYTES = 64 * 1024 * 1024
 
 function headOf(
   request: IncomingMessage,

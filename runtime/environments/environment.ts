@@ -43,7 +43,7 @@ export class Environment implements GatewayMember, InvocationHost {
   maxRssKb = 0
   /** Monotonic ms since when it has had nothing to do. */
   idleSince = 0
-  /** Since when the code has been loading, and how long it took. */
+  /** How long loading took. */
   initMs = 0
   initReported = false
   /** Monotonic ms when it was handed its code. */
@@ -52,6 +52,7 @@ export class Environment implements GatewayMember, InvocationHost {
   loaded = false
   initFailed = false
   loadingTimedOut = false
+  loadsAgain = false // what another one could not load in time
   streamingHandler = false
   #state: EnvironmentState = 'starting'
   #connection: Connection | undefined
@@ -192,8 +193,7 @@ export class Environment implements GatewayMember, InvocationHost {
 
   kill(): void {
     if (this.#state === 'stopped') return
-    this.process?.kill()
-    if (this.process !== undefined) return
+    if (this.process !== undefined) return this.process.kill()
     this.#adopted(undefined)
     this.#ended(NO_EXIT)
   }

@@ -116,7 +116,7 @@ export class LogIntake {
     else this.#waiters.push({ bytes, resume: then })
   }
 
-  /** The newest lines the invocation wrote, at most 4 KB, and whether its START line was already journaled. */
+  /** The newest lines the invocation wrote, at most 4 KB, and whether its START line is journaled already. */
   take(requestId: string): { tail: string; startWritten: boolean } {
     let written = this.#others.get(requestId)
     if (this.#requestId === requestId) {
@@ -180,7 +180,7 @@ export class LogIntake {
     }
   }
 
-  /** Drops whole lines from `start` up to the next marker or the end of the last one; returns where that is. */
+  /** Drops whole lines from `start` to the next marker or the end of the last one; returns where that is. */
   #skip(chunk: Buffer, start: number): number {
     const marker = chunk.indexOf(NEXT_MARKER, start)
     const stop = (marker < 0 ? chunk.lastIndexOf(LINE_FEED) : marker) + 1

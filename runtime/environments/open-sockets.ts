@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
 
-/** A grandchild can hold the log open after the process is gone: nobody waits longer than this for its end. */
+/** A grandchild can hold the log open after the process is gone: nobody waits longer than this for it. */
 const LAST_BYTES_MS = 100
 
 /**
- * The sockets of one environment, for frames and for its log. News of an exit can overtake the last answer and the
- * last lines, which still lie in them.
+ * The sockets of one environment, for frames and for its log. News of an exit can overtake the last answer
+ * and the last lines, which still lie in them.
  */
 export class OpenSockets {
   readonly #clock: Clock
@@ -25,7 +25,7 @@ export class OpenSockets {
     if (this.#open === 0) this.#whenClosed?.()
   }
 
-  /** Calls `then` when all are closed, at once when they are, and after a while in any case. It may be called twice. */
+  /** Calls `then` when all are closed, and after a while in any case; it may be called twice. */
   whenClosed(then: () => void): void {
     if (this.#open === 0) return then()
     const patience = this.#clock.after(LAST_BYTES_MS, then)

@@ -5,8 +5,9 @@ import type { Invocation } from './invocation.ts'
 const STUCK_AFTER_MS = 500
 
 /**
- * Invocations over their time limit in a process that runs several at once: their callers have been answered, their
- * code goes on, and each keeps its place in the process until it ends there. Bounded by the places there are.
+ * Invocations over their time limit in a process that runs several at once: their callers have been
+ * answered, their code goes on, and each keeps its place in the process until it ends there. Bounded by the
+ * places there are.
  */
 export class OverdueCalls {
   readonly #clock: Clock
@@ -41,7 +42,7 @@ export class OverdueCalls {
     return this.#unproven.delete(id) && this.#unproven.size === 0
   }
 
-  /** The code of invocation `id` has ended as well. Returns its request id; undefined when it is not one of these. */
+  /** The code of invocation `id` has ended as well. Returns its request id, if it is one of these. */
   end(id: number): string | undefined {
     const requestId = this.#requestIds.get(id)
     this.#requestIds.delete(id)

@@ -47,6 +47,8 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   readonly #host: PoolHost
   readonly #clock: Clock
   #launchFailures = 0
+  /** The next environment loads what the last one could not load in time. */
+  #loadsAgain = false
   #held = 0
 
   constructor(options: { key: string; version: FunctionVersion; host: PoolHost; clock: Clock }) {
@@ -72,6 +74,8 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   }
 
   add(environment: Environment): void {
+    environment.loadsAgain = this.#loadsAgain
+    this.#loadsAgain = false
     this.members.add(environment)
     this.starting += 1
   }
@@ -165,7 +169,8 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       this.starting -= 1
       if (environment.version === undefined) {
         if (!this.retired) this.#launchFailed()
-      } else if (!environment.initFailed)
+      } else if (this.#mayLoadAgain(environment)) this.#loadAgain(environment)
+      else if (!environment.initFailed)
         for (const one of this.#waitedFor(environment)) one.input.observer.lost(one, exit)
     }
     this.#host.stopped(this, environment)
@@ -220,6 +225,20 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     const waited = this.waiting.remove((invocation) => invocation.waitingSince <= before)
     for (const invocation of waited) invocation.host = environment
     return waited
+  }
+
+  /** Code that did not load in time gets the time of an invocation once, where that is longer. */
+  #mayLoadAgain(environment: Environment): boolean {
+    const took = environment.initMs
+    const { timeoutMs } = this.version
+    return environment.loadingTimedOut && !environment.loadsAgain && (timeoutMs === null || took < timeoutMs)
+  }
+
+  /** Those who wait go on waiting for the next one; the log says why. */
+  #loadAgain(environment: Environment): void {
+    this.#loadsAgain = true
+    const duration = `Init Duration: ${environment.initMs.toFixed(2)} ms`
+    environment.intake.platform('', `INIT_REPORT ${duration}\tPhase: init\tStatus: timeout`)
   }
 
   #launchFailed(): void {

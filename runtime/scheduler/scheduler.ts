@@ -296,7 +296,8 @@ export class Scheduler implements PoolHost {
     let busy = false
     for (const environment of pool.members) {
       if (environment.state === 'loading') {
-        const limit = this.#options.initLimitMs(pool.version)
+        const { version } = pool
+        const limit = environment.loadsAgain ? version.timeoutMs : this.#options.initLimitMs(version)
         if (limit !== null && now - environment.loadingSince > limit) environment.expireLoading()
         continue
       }

@@ -16,7 +16,7 @@ import {
 } from '../support/function-calls.ts'
 import { invoke, invokeUrl, startLambent, type RunningLambent } from '../support/lambent.ts'
 import { until, within } from '../support/until.ts'
-import { BURDENS, ENDINGS, FLOODS, LEAKS, OVERRUNS, type Ending } from './misbehaviours.ts'
+import { BURDENS, FLOODS, LEAKS, OVERRUNS } from './misbehaviours.ts'
 
 /**
  * Handlers that do what they should not, against the built program: the caller gets AWS's answer, the next call works,
@@ -29,78 +29,27 @@ const long = process.env['TEST_LONG'] === '1'
 let started: Promise<RunningLambent> | undefined
 const engine = (): Promise<RunningLambent> => (started ??= startLambent())
 
+/**
+ * Two functions that take long to load, begun with the file: the platform gives them 10 seconds, and then the time of
+ * one invocation.
+ */
+const slowLoads = loadSlowly()
+async function loadSlowly(): Promise<Answer[]> {
+  await using strict = await startLambent({ argv: ['--limits', 'strict'] })
+  const waits = (ms: number): string =>
+    `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${ms}); exports.handler = async () => 'loaded'`
+  await define(strict, 'loads-slowly', waits(10_400), { timeoutSeconds: 30 })
+  await define(strict, 'never-loads', waits(1e9), { timeoutSeconds: 2 })
+  return await Promise.all(['loads-slowly', 'never-loads'].map((name) => call(strict, name)))
+}
+slowLoads.catch(() => {}) // the test that awaits it tells
+
 const made = new Set<string>()
 async function once(name: string, make: () => Promise<void>): Promise<void> {
   if (made.has(name)) return
   made.add(name)
   await make()
 }
-
-const bornOf = ({ body }: Answer): unknown => (body as { born?: unknown } | null)?.born
-
-/** Calls a good, a bad and a good one; what is told about the bad one must be right. */
-async function checkEnding(lambent: RunningLambent, name: string, ending: Ending): Promise<void> {
-  const options = ending.runtime === undefined ? {} : { runtime: ending.runtime }
-  await define(lambent, name, ending.code, { timeoutSeconds: 5, ...options })
-  const before = await call(lambent, name)
-
-  const bad = await within(`the answer of ${name}`, call(lambent, name, { bad: true }))
-  const after = await call(lambent, name)
-
-  assert.is(bad.status, 200)
-  assert.is(bad.functionError, 'Unhandled')
-  const failure = failureOf(bad)
-  assert.is(failure.errorType, ending.errorType, `${name}: ${JSON.stringify(failure)}`)
-  assert.match(failure.errorMessage, ending.message)
-  assert.is(after.functionError, undefined, `${name} after: ${JSON.stringify(after.body)}`)
-  assert.is(bornOf(before) === bornOf(after), ending.survives === true, `${name}: fresh or same`)
-  const run = await runOf(lambent, bad.requestId)
-  assert.is(run.status, ending.status, name)
-  assert.is(run.errorType, ending.errorType)
-  assert.ok(run.maxMemoryMb >= 0 && run.durationMs > 0 && run.durationMs < 5000)
-  const report = (await logOf(lambent, bad.requestId)).at(-1) ?? ''
-  assert.match(report, new RegExp(`^REPORT RequestId: ${bad.requestId}\tDuration: `))
-  assert.is(/\t(Status: .*)$/.exec(report)?.[1], ending.report, `${name}: ${report}`)
-  assert.match(bad.tail, report.slice(0, 60))
-}
-
-for (const [name, ending] of Object.entries(ENDINGS)) {
-  misbehaving(ending.does, async () => checkEnding(await engine(), name, ending))
-}
-
-misbehaving(
-  'exits after its reply costs the caller nothing, and the next call gets a fresh one',
-  async () => {
-    const lambent = await engine()
-    await define(
-      lambent,
-      'late-exit',
-      `const born = Math.random()
-     exports.handler = async (event) => { if (event.bad) setTimeout(() => process.exit(4), 30); return { born } }`,
-    )
-
-    const bad = await call(lambent, 'late-exit', { bad: true })
-    await until('its process is gone', async () => (await environmentsOf(lambent, 'late-exit')).length === 0)
-    const after = await call(lambent, 'late-exit')
-
-    assert.is(bad.functionError, undefined)
-    assert.is(after.functionError, undefined)
-    assert.is.not(bornOf(after), bornOf(bad))
-    assert.is((await runOf(lambent, bad.requestId)).status, 'succeeded')
-  },
-)
-
-misbehaving('exits while its module loads is answered as an exit, every time', async () => {
-  const lambent = await engine()
-  await define(lambent, 'exits-in-init', 'process.exit(5)')
-
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const answer = await call(lambent, 'exits-in-init')
-    assert.is(failureOf(answer).errorType, 'Runtime.ExitError')
-    assert.match(failureOf(answer).errorMessage, /Error: Runtime exited with error: exit status 5$/)
-    assert.is((await runOf(lambent, answer.requestId)).status, 'crashed')
-  }
-})
 
 misbehaving('never comes back is ended at its limit and at most 100 ms later', async () => {
   const lambent = await engine()
@@ -366,6 +315,17 @@ misbehaving(
     assert.is((await invoke(lambent.url, 'neighbour')).status, 200)
   },
 )
+
+misbehaving('takes over 10 s to load is loaded again within an invocation, or is out of time', async () => {
+  const [loaded, never] = await within('both to load', slowLoads, 60_000)
+
+  assert.is(loaded?.body, 'loaded', JSON.stringify(loaded?.body))
+  assert.ok((loaded?.tookMs ?? 0) > 20_000)
+  assert.ok(never)
+  assert.is(failureOf(never).errorType, 'Sandbox.Timedout')
+  assert.match(failureOf(never).errorMessage, /Task timed out after 2\.00 seconds$/)
+  assert.ok(never.tookMs >= 10_000 && never.tookMs < 12_500, `ended after ${never.tookMs} ms`)
+})
 
 misbehaving('is done with leaves an engine that stops at once', async () => {
   const lambent = await engine()
