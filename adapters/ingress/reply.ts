@@ -39,7 +39,8 @@ export function replyOf(payload: Buffer): Reply | undefined {
  */
 export function replyOfCollected(payload: Buffer, contentType: string): Reply | undefined {
   if (contentType !== PRELUDE_TYPE) {
-    return { status: 200, headers: ['content-type', contentType], body: payload }
+    const head = headOfType(contentType)
+    return head && { ...head, body: payload }
   }
   const end = payload.indexOf(PRELUDE_END)
   const head = end < 0 ? undefined : headOf(payload.subarray(0, end))
@@ -48,6 +49,12 @@ export function replyOfCollected(payload: Buffer, contentType: string): Reply | 
 
 /** What ends a prelude. */
 export const PRELUDE_END = Buffer.alloc(8)
+
+/** The head of a stream that has only said its content type. Undefined: no header can hold it. */
+export const headOfType = (contentType: string): ReplyHead | undefined =>
+  isValidHeader('content-type', contentType)
+    ? { status: 200, headers: ['content-type', contentType] }
+    : undefined
 
 /** Status and headers of a prelude's JSON. Undefined: it is broken. */
 export function headOf(prelude: Buffer): ReplyHead | undefined {

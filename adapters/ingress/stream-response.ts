@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { EngineError } from '../../runtime/errors.ts'
 import type { InvokeOutcome, InvokeSink, StreamEnd } from '../../runtime/invoke/types.ts'
 import { PreludeReader } from './prelude.ts'
-import { PRELUDE_TYPE, STREAM_TYPE, type ReplyHead } from './reply.ts'
+import { headOfType, PRELUDE_TYPE, STREAM_TYPE, type ReplyHead } from './reply.ts'
 
 /** Where a stream is: what may come next depends on it. */
 type State =
@@ -65,9 +65,13 @@ export class StreamResponse implements InvokeSink {
       this.#state = { kind: 'prelude', reader: new PreludeReader() }
       return
     }
+    const head = headOfType(start.contentType === '' ? STREAM_TYPE : start.contentType)
+    if (head === undefined) {
+      this.#over()
+      return this.#with.sendFailure()
+    }
     this.#state = { kind: 'body' }
-    const contentType = start.contentType === '' ? STREAM_TYPE : start.contentType
-    this.#with.sendHead({ status: 200, headers: ['content-type', contentType] })
+    this.#with.sendHead(head)
   }
 
   streamData(chunk: Buffer, taken: () => void): void {

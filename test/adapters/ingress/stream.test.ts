@@ -233,4 +233,27 @@ streams('a client that leaves before the answer breaks nothing', async () => {
   after.destroy()
 })
 
+streams(
+  'a content type that no header can hold is a failure of the handler, streamed or collected',
+  async () => {
+    const broken = 'text/html\nx-injected: 1'
+    await using streamed = await startIngress((_request, sink) => {
+      sink.streamStarted?.(start(broken))
+      sink.streamData?.(Buffer.from('body'), () => {})
+      sink.streamEnded?.(END)
+    }, STREAMED)
+    await using collected = await startIngress((_request, sink) => sink.result(success('body', broken)))
+
+    const answers = [
+      await sendRaw(streamed.port, requestTo(streamed)),
+      await sendRaw(collected.port, requestTo(collected)),
+    ]
+
+    for (const answer of answers) {
+      assert.is(answer.status, 502)
+      assert.is(answer.headers['x-injected'], undefined)
+    }
+  },
+)
+
 streams.run()
