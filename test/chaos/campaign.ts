@@ -15,13 +15,22 @@ export const GONE_LIMIT_MS = 1000
 /** Looking costs processor time that the next engine's start would like to have. */
 const LOOK_PAUSE_MS = 20
 const MAX_DELAY_MS = 500
-/** Between the look at the engine's processes and its death; who starts in between is found by cookie and mark. */
+/**
+ * Between the look at the engine's processes and its death; who starts in between is found by cookie and
+ * mark.
+ */
 const FLIGHT_MS = 30
-/** Share of cycles without isolation, of kills before the engine is ready, and of cycles that wait for the queue. */
+/**
+ * Share of cycles without isolation, of kills before the engine is ready, and of cycles that wait for the
+ * queue.
+ */
 const PLAIN = 0.25
 const EARLY = 0.1
 const SETTLING = 0.2
-/** Share of kills that may come before the load has had its first answers; the others wait for it up to a limit. */
+/**
+ * Share of kills that may come before the load has had its first answers; the others wait for it up to a
+ * limit.
+ */
 const COLD = 0.25
 const FLOW_LIMIT_MS = 5000
 
@@ -33,6 +42,8 @@ export interface CampaignReport {
   readonly earlyKills: number
   readonly plainKills: number
   readonly readyMs: readonly number[]
+  /** The same without the time it waited for a processor that others had. */
+  readonly servedReadyMs: readonly number[]
   readonly goneMs: readonly number[]
   readonly accepted: number
   readonly repeated: number
@@ -65,6 +76,7 @@ class Campaign {
   readonly #tally = new Tally()
   readonly #catalogue: Catalogue
   readonly #readyMs: number[] = []
+  readonly #servedReadyMs: number[] = []
   readonly #goneMs: number[] = []
   readonly #eventProblems: string[] = []
   readonly #leftBehind: string[] = []
@@ -103,7 +115,7 @@ class Campaign {
       await elapse(this.#fraction() * MAX_DELAY_MS)
       return await this.#kill(engine, mark)
     }
-    this.#readyMs.push(await engine.ready)
+    await this.#ready(engine)
     const target: TargetPlan = { url: engine.url, engine, mark, bare: !plain }
     if (this.#fraction() < SETTLING) this.#eventProblems.push(...(await this.#ledger.settle(engine.url)))
     const load = this.#load(target)
@@ -120,7 +132,7 @@ class Campaign {
   async finish(cycles: number): Promise<CampaignReport> {
     await this.#looking
     await using engine = this.#start('auto')
-    this.#readyMs.push(await engine.ready)
+    await this.#ready(engine)
     const target: TargetPlan = { url: engine.url, engine, mark: `86400.${this.#seed}`, bare: true }
     const problems = await this.#catalogue.check(target, true)
     this.#catalogueProblems.push(...(problems ?? []))
@@ -141,6 +153,7 @@ class Campaign {
       earlyKills: this.#earlyKills,
       plainKills: this.#plainKills,
       readyMs: this.#readyMs,
+      servedReadyMs: this.#servedReadyMs,
       goneMs: this.#goneMs,
       accepted: this.#ledger.accepted,
       repeated: this.#ledger.repeated,
@@ -157,6 +170,12 @@ class Campaign {
 
   #start(isolation: 'auto' | 'none'): EngineProcess {
     return new EngineProcess({ program: this.#program, data: this.#data, isolation })
+  }
+
+  async #ready(engine: EngineProcess): Promise<void> {
+    const readyMs = await engine.ready
+    this.#readyMs.push(readyMs)
+    this.#servedReadyMs.push(readyMs - engine.starvedMs)
   }
 
   #load(target: TargetPlan): Load {

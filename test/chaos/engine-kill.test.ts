@@ -6,7 +6,10 @@ import { GONE_LIMIT_MS, runCampaign, type CampaignReport } from './campaign.ts'
 /** LAMBENT_CHAOS_CYCLES: kills (10); LAMBENT_CHAOS_SEED: repeats the plan of an earlier run. */
 const cycles = Number(process.env['LAMBENT_CHAOS_CYCLES'] ?? 10)
 const seed = Number(process.env['LAMBENT_CHAOS_SEED'] ?? Math.floor(Math.random() * 1_000_000))
-/** With 100,000 waiting events too, a restarted engine serves within this. */
+/**
+ * With 100,000 waiting events too, a restarted engine serves within this. What it waits for a processor that
+ * other programs have is not counted, but told.
+ */
 const READY_LIMIT_MS = 2000
 const SUCCESS_SHARE = 0.95
 
@@ -31,9 +34,9 @@ killing('every acknowledged event runs and ends in one recorded outcome', async 
 })
 
 killing(`a restarted engine is ready within ${READY_LIMIT_MS} ms`, async () => {
-  const { readyMs } = await campaign()
+  const { servedReadyMs } = await campaign()
 
-  const p99 = quantile(readyMs, 0.99)
+  const p99 = quantile(servedReadyMs, 0.99)
   assert.ok(p99 < READY_LIMIT_MS, `p99 is ${Math.round(p99)} ms`)
 })
 
@@ -81,11 +84,12 @@ killing.after(async () => {
   const report = await campaign()
   const ms = (samples: readonly number[], share: number): string =>
     `${Math.round(quantile(samples, share))} ms`
-  const { readyMs, goneMs, kills, earlyKills, plainKills } = report
+  const { readyMs, servedReadyMs, goneMs, kills, earlyKills, plainKills } = report
   process.stdout.write(
     [
       `\nchecked: seed ${seed}: ${kills} kills (${earlyKills} before it was ready, ${plainKills} without isolation)`,
       `ready p50 ${ms(readyMs, 0.5)} p99 ${ms(readyMs, 0.99)} max ${ms(readyMs, 1)}`,
+      `with a processor at hand p50 ${ms(servedReadyMs, 0.5)} p99 ${ms(servedReadyMs, 0.99)}`,
       `all processes gone p50 ${ms(goneMs, 0.5)} p99 ${ms(goneMs, 0.99)} max ${ms(goneMs, 1)} (${report.marked} grandchildren)`,
       `${report.accepted} events accepted, ${report.eventProblems.length} problems with them (${report.repeated} ran again after a kill)`,
       `functions compared ${report.catalogueChecks} times, ${report.catalogueProblems.length} problems`,

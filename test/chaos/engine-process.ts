@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 const STDERR_CHARACTERS = 64 * 1024
+const STOP_LIMIT_MS = 10_000
 
 export interface EngineOptions {
   readonly program: string
@@ -25,6 +27,8 @@ export class EngineProcess implements AsyncDisposable {
   readonly ended: Promise<EngineEnd>
   /** The api port's URL; empty until it is ready. */
   url = ''
+  /** How much of the time until it was ready its main thread waited for a processor that others had. */
+  starvedMs = 0
   /** `performance.now()` at the kill. */
   killedAt: number | undefined
   readonly #child: ChildProcess
@@ -53,6 +57,7 @@ export class EngineProcess implements AsyncDisposable {
         const url = /^lambent ready api=(\S+)/.exec(line)?.[1]
         if (url === undefined) return
         this.url = url
+        this.starvedMs = starvedMs(this.pid)
         resolve(performance.now() - this.startedAt)
       })
       // 'close': stderr is complete by then.
@@ -90,7 +95,23 @@ export class EngineProcess implements AsyncDisposable {
     return this.ended
   }
 
+  /**
+   * Ends it the quiet way, which leaves nothing in the machine's folders; by force when that takes too
+   * long.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#end === undefined) await this.kill()
+    if (this.#end !== undefined) return
+    const force = setTimeout(() => void this.kill(), STOP_LIMIT_MS)
+    await this.stop()
+    clearTimeout(force)
+  }
+}
+
+/** A main thread's time in the queue for a processor; 0 where the kernel does not tell. */
+function starvedMs(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6
+  } catch {
+    return 0
   }
 }

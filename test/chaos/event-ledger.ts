@@ -78,7 +78,8 @@ export class EventLedger {
     for (let before = ''; ;) {
       const query = `function=${functionName}&limit=1000${before === '' ? '' : `&before=${before}`}`
       const response = await fetch(`${url}/lambent/v1/runs?${query}`)
-      const page = (await response.json()) as { runs: { runId: string }[]; next?: string } // of the Lambent API
+      // of the Lambent API
+      const page = (await response.json()) as { runs: { runId: string }[]; next?: string }
       for (const { runId } of page.runs) records.set(runId, (records.get(runId) ?? 0) + 1)
       if (page.next === undefined) break
       before = page.next

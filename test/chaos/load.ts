@@ -12,8 +12,9 @@ const ECHO = `exports.handler = async ({ nonce, filler, waitMs = 0, spinMs = 0 }
 }`
 
 /**
- * Leaves a child, one in a session of its own and one whose parents are gone, all with \`mark\` as an argument.
- * \`bare\`: they carry no variable that would give them away.
+ * Leaves a child, one in a session of its own and one whose parents are gone, all with `mark` as an
+ * argument.
+ * `bare`: they carry no variable that would give them away.
  */
 const FAMILY = `const { spawn } = require('node:child_process')
 const cookie = require('node:fs').readFileSync('/proc/self/environ', 'latin1').split('\\0')

@@ -28,8 +28,8 @@ export function treeOf(pid: number): EngineTree {
 }
 
 /**
- * Who is left of `tree`: its members, whoever carries its cookie, and whoever has `mark` as an argument, which
- * finds those that have cleared their variables and left their parents.
+ * Who is left of `tree`: its members, whoever carries its cookie, and whoever has `mark` as an argument,
+ * which finds those that have cleared their variables and left their parents.
  */
 export function survivorsOf(tree: EngineTree, mark: string): string[] {
   const members = new Set(tree.members.map(nameOf))

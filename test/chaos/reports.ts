@@ -10,7 +10,10 @@ export interface EventReport {
   readonly environment: string
 }
 
-/** Where handlers tell that they run: over loopback, which every isolation level but the strictest leaves open. */
+/**
+ * Where handlers tell that they run: over loopback, which every isolation level but the strictest leaves
+ * open.
+ */
 export interface ReportDesk extends AsyncDisposable {
   readonly port: number
   /** By event id, in order of arrival. */

@@ -1,4 +1,6 @@
-/** Numbers in [0, 1) that a seed decides: mulberry32. What a kill hits still depends on the machine's timing. */
+/**
+ * Numbers in [0, 1) that a seed decides: mulberry32. What a kill hits still depends on the machine's timing.
+ */
 export function seededFractions(seed: number): () => number {
   let state = seed >>> 0
   return () => {
