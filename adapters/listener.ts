@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '../runtime/clock.ts'
 import { EngineError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
@@ -40,6 +41,7 @@ const LIMITS = {
   maxHeaderSize: 16_384,
 } as const
 const IDLE_CHECK_MS = 20
+const LINGER_MS = 1000
 
 /**
  * Binds an HTTP server whose every request passes the guard first.
@@ -75,7 +77,7 @@ export async function openListener(options: {
   // limited.
   server.maxHeadersCount = 0
   server.maxConnections = options.maxConnections
-  server.on('clientError', answerBrokenRequest)
+  server.on('clientError', (error, socket) => answerBrokenRequest(error, socket, options.clock))
   await bind(server, options.port, options.host)
   // Accepting can fail later (no file descriptors left): that connection is lost, the listener is not.
   server.on('error', (error) => options.log.error('connection not accepted', { error }))
@@ -197,8 +199,13 @@ const BROKEN: Readonly<Record<string, readonly [status: string, message: string]
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request did not arrive in time.'],
 }
 
-/** What does not parse never becomes a request; it still gets JSON, on the bare socket. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplexish): void {
+/**
+ * What does not parse never becomes a request; it still gets JSON, on the bare socket. What the client goes on
+ * sending is read for a moment more: closing over it would take the answer back.
+ */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex, clock: Clock): void {
+  const isMore = socket.writableEnded && error.code?.startsWith('HPE_') === true // of what was answered
+  if (isMore) return
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
@@ -210,9 +217,9 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplexish): v
   const body = JSON.stringify({ Type: 'User', message })
   const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\n`
   socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  const lingering = clock.after(LINGER_MS, () => socket.destroy())
+  socket.once('close', () => lingering.cancel())
 }
-
-type Duplexish = Pick<Socket, 'writable' | 'destroy' | 'end'>
 
 function bind(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
