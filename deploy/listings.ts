@@ -41,7 +41,8 @@ export const LISTS: Readonly<Record<string, Listing>> = {
       age(Number(item.startedAtMs), nowMs),
       text(item.invocations),
       text(item.inFlight),
-      `${text(item.memoryMb)} MB`,
+      // A spare holds nothing yet.
+      item.state === 'spare' ? '' : `${text(item.memoryMb)} MB`,
     ],
   },
   nodes: {

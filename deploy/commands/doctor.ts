@@ -124,7 +124,7 @@ async function host(): Promise<Check[]> {
   return found.map(({ name, ok, detail, hint }) => ({
     name,
     verdict: ok ? 'ok' : 'limited',
-    found: detail,
+    found: detail.replace(/^spawn \S+ ENOENT$/, 'not installed'),
     ...(ok || hint === '' ? {} : { hint }),
   }))
 }

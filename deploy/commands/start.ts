@@ -1,5 +1,6 @@
 import { deployPaths } from '../deploying.ts'
 import type { DeployedFunction } from '../deployer.ts'
+import { curlLines } from '../examples.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { configure, serve, stopServing, untilStopped } from '../serving.ts'
 import type { Session, StartFlags } from '../session.ts'
@@ -34,7 +35,7 @@ function showHints({ out }: Session, apiUrl: string, deployed: readonly Deployed
   } else {
     out.note(`Functions: ${deployed.map((one) => one.name).join(', ')}. Try, in another terminal:`)
     out.note(dim(`  curl -s -d '{"name":"Ada"}' ${apiUrl}/2015-03-31/functions/${name}/invocations`))
-    for (const { url } of deployed) if (url !== undefined) out.note(dim(`  curl -s ${url}`))
+    for (const line of curlLines(deployed)) out.note(dim(`  ${line}`))
     out.note(dim(`  npx lambent invoke ${name} -p '{"name":"Ada"}'`))
   }
   out.note('')
