@@ -9,10 +9,10 @@ import {
   FLAG,
   FRAME,
   frame,
+  readInitialized,
   readResultMeta,
   RESULT_META_BYTES,
   type Hello,
-  type Initialized,
   type Specialization,
 } from './frames.ts'
 import type { GatewayMember } from './gateway.ts'
@@ -280,8 +280,8 @@ export class Environment implements GatewayMember, InvocationHost {
 
   #initialized(body: Buffer): void {
     if (this.#loading === undefined) return
+    const result = readInitialized(body)
     this.#loading = undefined
-    const result = JSON.parse(body.toString('utf8')) as Initialized // our own bootstrap's frame
     this.initMs = result.durationMs
     this.loaded = true
     this.initFailed = result.error !== undefined

@@ -148,12 +148,32 @@ export function writeResultMeta(target: Buffer, offset: number, meta: ResultMeta
   target.writeUInt32LE(0, offset + 20)
 }
 
-/** Reads what leads the body of a `result` or `streamEnd` frame. */
-export const readResultMeta = (body: Buffer): ResultMeta => ({
-  durationMs: body.readDoubleLE(0),
-  logBytes: body.readDoubleLE(8),
-  maxRssKb: body.readUInt32LE(16),
-})
+/**
+ * Reads what leads the body of a `result` or `streamEnd` frame. Throws a RangeError for what no bootstrap
+ * writes: a function's code shares its process and can write to the socket too.
+ */
+export function readResultMeta(body: Buffer): ResultMeta {
+  const durationMs = body.readDoubleLE(0)
+  const logBytes = body.readDoubleLE(8)
+  if (!(durationMs >= 0 && durationMs < Infinity && logBytes >= 0 && logBytes < Infinity))
+    throw new RangeError('A result measures what cannot be.')
+  return { durationMs, logBytes, maxRssKb: body.readUInt32LE(16) }
+}
+
+/** Reads the body of an `initialized` frame. Throws a RangeError for what no bootstrap writes. */
+export function readInitialized(body: Buffer): Initialized {
+  let value: Partial<Initialized> | null = null
+  try {
+    value = JSON.parse(body.toString('utf8')) as typeof value // checked as far as the engine relies on it
+  } catch (error) {
+    throw new RangeError('What is said of loading is not JSON.', { cause: error })
+  }
+  const { durationMs, error } = value ?? {}
+  const told = error === undefined || (typeof error === 'object' && error !== null)
+  if (typeof durationMs !== 'number' || !(durationMs >= 0 && durationMs < Infinity) || !told)
+    throw new RangeError('What is said of loading is not complete.')
+  return value as Initialized // as checked above
+}
 
 /** Writes HEADER_BYTES at `offset`. */
 export function writeHeader(

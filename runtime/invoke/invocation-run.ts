@@ -112,7 +112,7 @@ export class InvocationRun implements InvocationObserver {
 
   streamStarted(_invocation: Invocation, contentType: string): void {
     this.#contentType = contentType
-    if (!this.request.streaming) return
+    if (!this.request.streaming || this.#streaming) return
     this.#streaming = true
     this.sink.streamStarted?.({ contentType, executedVersion: this.target.executedVersion })
   }
