@@ -162,17 +162,20 @@ export function readResultMeta(body: Buffer): ResultMeta {
 
 /** Reads the body of an `initialized` frame. Throws a RangeError for what no bootstrap writes. */
 export function readInitialized(body: Buffer): Initialized {
-  let value: Partial<Initialized> | null = null
-  try {
-    value = JSON.parse(body.toString('utf8')) as typeof value // checked as far as the engine relies on it
-  } catch (error) {
-    throw new RangeError('What is said of loading is not JSON.', { cause: error })
-  }
-  const { durationMs, error } = value ?? {}
-  const told = error === undefined || (typeof error === 'object' && error !== null)
+  const value = parse(body) as Partial<Initialized> | null // checked as far as the engine relies on it
+  const durationMs = value?.durationMs
+  const told = value?.error === undefined || (typeof value.error === 'object' && value.error !== null)
   if (typeof durationMs !== 'number' || !(durationMs >= 0 && durationMs < Infinity) || !told)
     throw new RangeError('What is said of loading is not complete.')
   return value as Initialized // as checked above
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch (error) {
+    throw new RangeError('What is said of loading is not JSON.', { cause: error })
+  }
 }
 
 /** Writes HEADER_BYTES at `offset`. */
