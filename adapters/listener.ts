@@ -200,8 +200,8 @@ const BROKEN: Readonly<Record<string, readonly [status: string, message: string]
 }
 
 /**
- * What does not parse never becomes a request; it still gets JSON, on the bare socket. What the client goes on
- * sending is read for a moment more: closing over it would take the answer back.
+ * What does not parse never becomes a request; it still gets JSON, on the bare socket. What the client goes
+ * on sending is read for a moment more: closing over it would take the answer back.
  */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex, clock: Clock): void {
   const isMore = socket.writableEnded && error.code?.startsWith('HPE_') === true // of what was answered
