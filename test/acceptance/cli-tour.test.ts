@@ -12,7 +12,7 @@ import { temporaryDirectory, type TemporaryDirectory } from '../support/temporar
 import { until } from '../support/until.ts'
 import { isInstalled, runProgram } from './programs.ts'
 
-/** Every command of the public face against a running engine, as somebody at a shell or in a script meets it. */
+/** Every command of the public face against a running engine, as a person or a script meets it. */
 const tour = suite('a tour of the command line')
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
