@@ -1,6 +1,14 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { call, define, environmentsOf, failureOf, runOf, type Answer } from '../support/function-calls.ts'
+import {
+  call,
+  define,
+  environmentsOf,
+  failureOf,
+  logOf,
+  runOf,
+  type Answer,
+} from '../support/function-calls.ts'
 import { invoke, startLambent, type RunningLambent } from '../support/lambent.ts'
 import { until, within } from '../support/until.ts'
 
@@ -52,6 +60,43 @@ crowding('a timeout in a process that runs eight at once ends that one alone', a
   assert.ok(expired.tookMs < 1150, `answered after ${expired.tookMs} ms`)
   assert.is(bornOf(after), bornOf(first), 'the process was ended though its loop turned')
   assert.is((await runOf(lambent, expired.requestId)).status, 'timed-out')
+})
+
+crowding('invocations that log by turns in one process keep their lines apart', async () => {
+  const lambent = await plainLambent()
+  await define(
+    lambent,
+    'talkers',
+    `exports.handler = async ({ name, pauseMs }) => {
+       for (let line = 0; line < 4; line++) {
+         console.log('I am', name, line)
+         await new Promise((resolve) => setTimeout(resolve, pauseMs))
+       }
+     }`,
+    { timeoutSeconds: 1, tags: { 'lambent:concurrency': '8' } },
+  )
+  await call(lambent, 'talkers', { name: 'first', pauseMs: 0 })
+
+  const names = ['a', 'b', 'c', 'd']
+  const answers = await Promise.all([
+    ...names.map((name) => call(lambent, 'talkers', { name, pauseMs: 200 })),
+    call(lambent, 'talkers', { name: 'late', pauseMs: 400 }),
+  ])
+  const late = answers.pop()
+  await until('the late one has said its last', async () => {
+    const response = await fetch(`${lambent.url}/lambent/v1/functions/talkers/logs?grep=late%203`)
+    return ((await response.json()) as { lines: unknown[] }).lines.length === 1
+  })
+
+  for (const [index, { requestId }] of answers.entries()) {
+    const log = (await logOf(lambent, requestId)).map((line) => line.replace(/^\S+\t\S+\tINFO\t/, ''))
+    const said = [0, 1, 2, 3].map((line) => `I am ${names[index]} ${line}`)
+    assert.match(log[0] ?? '', /^START /)
+    assert.equal(log.slice(1, 5), said)
+    assert.match(log.slice(5).join('\n'), /^END .*\nREPORT .*$/)
+  }
+  const begun = (await logOf(lambent, late?.requestId ?? '')).filter((line) => line.startsWith('START '))
+  assert.is(begun.length, 1)
 })
 
 crowding('a process that runs eight at once dies when its loop is stuck, and tells all of them', async () => {

@@ -170,7 +170,7 @@ async function flood(lambent: RunningLambent, name: string): Promise<{ delayMs: 
 for (const [name, code] of Object.entries(FLOODS)) {
   misbehaving(`floods its log (${name}) loses lines, is told so, and delays nobody`, async () => {
     const lambent = await engine()
-    const megabytes = long ? 100 : 40
+    const megabytes = long ? 100 : name === 'no-line-feed' ? 40 : 20
     const flooder = `floods-${name}`
     await define(
       lambent,
