@@ -198,7 +198,11 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   }
 
   #free(): Environment | undefined {
-    if (this.#concurrency === 1) return this.#idle.pop()
+    if (this.#concurrency === 1) {
+      let last = this.#idle.pop()
+      while (last !== undefined && last.state !== 'idle') last = this.#idle.pop() // its connection broke
+      return last
+    }
     let best: Environment | undefined
     for (const environment of this.members) {
       if (environment.state !== 'idle' && environment.state !== 'busy') continue
@@ -219,10 +223,15 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     return undefined
   }
 
-  /** Those who waited when this environment began: its failure to load is their answer. */
+  /**
+   * Those to whom this environment's failure to load is the answer: its share of who waited when it began, so
+   * that others which do load serve the rest.
+   */
   #waitedFor(environment: Environment): Invocation[] {
-    const before = environment.loadingSince
-    const waited = this.waiting.remove((invocation) => invocation.waitingSince <= before)
+    const early = (invocation: Invocation): boolean => invocation.waitingSince <= environment.loadingSince
+    const others = [...this.members].filter((one) => one !== environment && one.state !== 'draining')
+    let share = Math.ceil([...this.waiting].filter(early).length / (others.length + 1))
+    const waited = this.waiting.remove((invocation) => early(invocation) && share-- > 0)
     for (const invocation of waited) invocation.host = environment
     return waited
   }

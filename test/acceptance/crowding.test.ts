@@ -203,6 +203,20 @@ crowding('300 first calls at once start no more environments than they may', asy
   assert.ok((await environmentsOf(lambent)).length <= 4)
 })
 
+crowding('an environment that cannot load is the answer to its share of those who wait', async () => {
+  await using lambent = await startLambent()
+  const code = `if (Math.random() < 0.3) process.exit(7)
+    exports.handler = () => new Promise((resolve) => setTimeout(resolve, 40, 'loaded'))`
+  await define(lambent, 'moody', code)
+
+  const calls = Array.from({ length: 40 }, () => call(lambent, 'moody'))
+  const answers = await within('all answers', Promise.all(calls), 20_000)
+
+  assert.ok(answers.filter(({ body }) => body === 'loaded').length >= 10, 'one failure answered nearly all')
+  for (const answer of answers.filter(({ functionError }) => functionError !== undefined))
+    assert.is(failureOf(answer).errorType, 'Runtime.ExitError')
+})
+
 crowding('idle environments are stopped after a while, and sooner when others need the room', async () => {
   await using lambent = await startLambent({
     settings: { LAMBENT_MAX_ENVIRONMENTS: '3', LAMBENT_IDLE_TIMEOUT_MS: '500' },
