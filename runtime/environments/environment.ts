@@ -22,7 +22,7 @@ import { LogIntake } from './log-intake.ts'
 import { OpenSockets } from './open-sockets.ts'
 import { OverdueCalls } from './overdue-calls.ts'
 
-/** A process closes its sockets as it exits; this much later it is gone, or has to be ended. */
+/** A process closes its sockets as it exits: a kill before this would hide how it ended. */
 const EXIT_FOLLOWS_MS = 500
 
 const NO_EXIT: ProcessExit = { code: null, signal: 'SIGKILL', outOfMemory: false, means: '' }
@@ -184,7 +184,7 @@ export class Environment implements GatewayMember, InvocationHost {
   drain(): void {
     if (this.#state === 'stopped' || this.#state === 'draining') return
     if (this.#state === 'starting' || this.#state === 'spare') return this.kill()
-    const idle = this.#inFlight.length === 0 && this.#state !== 'loading'
+    const idle = this.#inFlight.length === 0
     this.#transition('draining')
     for (const held of this.#inFlight.filter((one) => one.state === 'queued-ahead'))
       this.#connection?.send(frame(FRAME.recall, '', held.id))
@@ -194,7 +194,6 @@ export class Environment implements GatewayMember, InvocationHost {
   kill(): void {
     if (this.#state === 'stopped') return
     if (this.process !== undefined) return this.process.kill()
-    this.#adopted(undefined)
     this.#ended(NO_EXIT)
   }
 
@@ -215,9 +214,9 @@ export class Environment implements GatewayMember, InvocationHost {
 
   disconnected(): void {
     this.#sockets.closed()
-    // The exit follows, and how it ended must not be hidden by a kill. One that lives on without a connection
-    // is of no use.
-    if (this.#state !== 'stopped') this.#clock.after(EXIT_FOLLOWS_MS, () => this.kill())
+    if (this.#state === 'idle' || this.#state === 'busy') this.#transition('draining') // nothing reaches it
+    if (this.#state === 'spare') this.#ended(NO_EXIT)
+    this.#clock.after(EXIT_FOLLOWS_MS, () => this.process?.kill())
   }
 
   logConnected(): void {
@@ -378,6 +377,7 @@ export class Environment implements GatewayMember, InvocationHost {
   #ended(exit: ProcessExit): void {
     if (this.#state === 'stopped') return
     this.#state = 'stopped' // every state may end here
+    this.#adopted(undefined)
     this.#connection?.destroy()
     this.#overdue.clear()
     this.intake.end()

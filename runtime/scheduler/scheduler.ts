@@ -9,6 +9,7 @@ import { fitsSpare } from '../environments/variables.ts'
 import type { Log } from '../log.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
+import { Shortage } from './shortage.ts'
 
 /** How often limits, waits and growth are looked at while anything runs. */
 const TICK_MS = 5
@@ -51,14 +52,14 @@ export class Scheduler implements PoolHost {
   readonly #options: SchedulerOptions
   readonly #pools = new Map<string, EnvironmentPool>()
   readonly #leases = new Map<Environment, Lease>()
-  /** Pools that wanted to grow and could not, oldest first, with the reason. */
-  readonly #hungry = new Map<EnvironmentPool, string>()
+  readonly #shortage = new Shortage(this.#pools)
   readonly #cached = new Set<string>()
   #ticker: Timer | undefined
   readonly #reaper: Timer
   #quietTicks = 0
   #waiting = 0
   #closed = false
+  #whenEmpty: (() => void) | undefined
 
   constructor(options: SchedulerOptions) {
     this.#options = options
@@ -73,6 +74,10 @@ export class Scheduler implements PoolHost {
     for (const pool of this.#pools.values()) size += pool.waiting.size
     return size
   }
+  /** Versions, each of a tenant where there are tenants, that something runs or waits for. */
+  get pools(): number {
+    return this.#pools.size
+  }
   leaseOf(environment: Environment): Lease | undefined {
     return this.#leases.get(environment)
   }
@@ -84,7 +89,7 @@ export class Scheduler implements PoolHost {
         functionName: pool.version.functionName,
         waiting: pool.waiting.size,
         reason:
-          this.#hungry.get(pool) ??
+          this.#shortage.reason(pool) ??
           (pool.starting > 0 ? 'An environment is starting.' : 'All environments are busy.'),
       }))
   }
@@ -111,49 +116,50 @@ export class Scheduler implements PoolHost {
   retire(versionKey: string): void {
     for (const pool of this.#pools.values()) {
       if (pool.version.key !== versionKey || pool.retired) continue
-      this.#hungry.delete(pool)
+      this.#shortage.delete(pool)
       const orphans = pool.retire()
       if (pool.members.size === 0) this.#pools.delete(pool.key)
       if (orphans.length > 0) this.#options.onOrphans(orphans)
     }
   }
 
-  /** Kills what is left and resolves when every process is gone. */
+  /** Refuses what waits, kills what is left and resolves when every process is gone and that has been told. */
   async close(): Promise<void> {
     this.#closed = true
     this.#ticker?.cancel()
     this.#reaper.cancel()
-    const environments = this.environments
-    for (const environment of environments) environment.kill()
-    await Promise.all(environments.map((environment) => environment.process?.exited))
+    const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve))
+    for (const pool of this.#pools.values()) refuseAll(pool, stopping())
+    for (const environment of this.environments) environment.kill()
+    if (this.#leases.size > 0) await empty
   }
 
   // -- from pools
 
   wanted(pool: EnvironmentPool): void {
     this.#waiting += 1
-    if (pool.members.size === 0) this.#grow(pool)
+    if (this.#closed) refuseAll(pool, stopping())
+    else if (pool.members.size === 0) this.#grow(pool)
   }
 
   capped(pool: EnvironmentPool): boolean {
     const cap = pool.version.execution.maxEnvironments
-    return (cap !== null && pool.members.size >= cap) || this.#hungry.has(pool)
+    return (cap !== null && pool.members.size >= cap) || this.#shortage.has(pool)
   }
 
   settled(pool: EnvironmentPool, environment: Environment): void {
-    if (this.#hungry.size > 0 && environment.state === 'idle')
-      this.#reclaimFor(this.#hungry.keys().next().value, pool)
+    if (environment.state === 'idle') this.#shortage.becameIdle(pool)
   }
 
   stopped(pool: EnvironmentPool, environment: Environment): void {
     this.#leases.get(environment)?.[Symbol.dispose]()
     this.#leases.delete(environment)
+    this.#shortage.gone(environment)
     this.#options.onEnvironment('environment-stopped', environment, pool.retired ? 'replaced' : 'ended')
-    if (pool.members.size === 0 && (pool.retired || pool.waiting.size === 0)) {
-      this.#pools.delete(pool.key)
-      this.#hungry.delete(pool)
-    }
-    this.#feedHungry()
+    if (pool.members.size === 0 && (pool.retired || pool.waiting.size === 0)) this.#forget(pool)
+    // A place came free: whoever cannot grow now either is on the list again.
+    for (const hungry of this.#shortage.take()) this.#grow(hungry)
+    if (this.#leases.size === 0) this.#whenEmpty?.()
   }
 
   codeCache(_pool: EnvironmentPool, environment: Environment, bytes: Buffer): void {
@@ -183,19 +189,17 @@ export class Scheduler implements PoolHost {
       const error = new EngineError('infeasible', outcome.reason, {
         hint: 'Ask for less, or declare more with --resources.',
       })
-      for (const invocation of pool.waiting.remove(() => true))
-        invocation.input.observer.refused(invocation, error)
+      refuseAll(pool, error)
       return false
     }
     if (outcome.kind === 'wait') return this.#wait(pool, outcome.reason)
-    this.#hungry.delete(pool)
+    this.#shortage.delete(pool)
     this.#start(pool, outcome.lease)
     return true
   }
 
   #wait(pool: EnvironmentPool, reason: string): false {
-    this.#hungry.set(pool, reason)
-    this.#reclaimFor(pool, undefined)
+    this.#shortage.add(pool, reason)
     pool.dispatch()
     return false
   }
@@ -242,28 +246,9 @@ export class Scheduler implements PoolHost {
     })
   }
 
-  /**
-   * Stops the idle environment that was used least recently, of any pool but the ones that want something.
-   */
-  #reclaimFor(hungry: EnvironmentPool | undefined, justIdle: EnvironmentPool | undefined): void {
-    if (hungry === undefined || hungry === justIdle) return
-    let oldest: Environment | undefined
-    for (const pool of this.#pools.values()) {
-      const candidate = pool === hungry ? undefined : pool.idle[0]
-      if (candidate !== undefined && (oldest === undefined || candidate.idleSince < oldest.idleSince))
-        oldest = candidate
-    }
-    if (oldest === undefined) return
-    for (const pool of this.#pools.values()) pool.forgetIdle(oldest)
-    oldest.drain()
-  }
-
-  #feedHungry(): void {
-    const hungry = new Set(this.#hungry.keys()) // growing may put one back
-    for (const pool of hungry) {
-      this.#hungry.delete(pool)
-      if (pool.waiting.size > 0) this.#grow(pool)
-    }
+  #forget(pool: EnvironmentPool): void {
+    this.#pools.delete(pool.key)
+    this.#shortage.delete(pool)
   }
 
   // -- time
@@ -285,6 +270,7 @@ export class Scheduler implements PoolHost {
       pool.recallSlow(now)
       if (pool.waiting.size > 0) this.#serveWaiting(pool, now)
     }
+    this.#shortage.relieve(now)
     this.#quietTicks = busy ? 0 : this.#quietTicks + 1
     if (this.#quietTicks < QUIET_TICKS) return
     this.#ticker?.cancel()
@@ -319,14 +305,15 @@ export class Scheduler implements PoolHost {
       late += 1
       if (late > this.#options.maxEnvironments) break
     }
-    for (let wanted = late - pool.starting; wanted > 0; wanted -= 1) if (!this.#grow(pool)) break
+    const needed = Math.ceil(late / pool.version.execution.concurrency)
+    for (let wanted = needed - pool.starting; wanted > 0; wanted -= 1) if (!this.#grow(pool)) break
     if (pool.starting > 0 || !this.capped(pool)) return
     const { maxWaitMs } = this.#options
     const oldest = pool.waiting.peek()
     if (oldest === undefined || now - oldest.waitingSince <= maxWaitMs) return
     const error = throttled(
       'environment-cap',
-      this.#hungry.get(pool) ?? `All ${pool.members.size} environments stayed busy for ${maxWaitMs} ms.`,
+      this.#shortage.reason(pool) ?? `All ${pool.members.size} environments stayed busy for ${maxWaitMs} ms.`,
     )
     for (const invocation of pool.waiting.remove(
       (one) => !one.input.waitsForever && now - one.waitingSince > maxWaitMs,
@@ -341,6 +328,7 @@ export class Scheduler implements PoolHost {
   #reap(): void {
     const now = this.#options.clock.monotonicMs()
     for (const pool of this.#pools.values()) {
+      if (pool.members.size === 0 && pool.waiting.size === 0) this.#forget(pool) // nobody waited to the end
       for (const environment of pool.idle.slice()) {
         if (now - environment.idleSince > this.#options.idleTimeoutMs) {
           pool.forgetIdle(environment)
@@ -358,6 +346,14 @@ export class Scheduler implements PoolHost {
     environment.askForCodeCache()
   }
 }
+
+function refuseAll(pool: EnvironmentPool, error: EngineError): void {
+  for (const invocation of pool.waiting.remove(() => true))
+    invocation.input.observer.refused(invocation, error)
+}
+
+const stopping = (): EngineError =>
+  new EngineError('unavailable', 'The engine is stopping.', { hint: 'Try again in a moment.' })
 
 const throttled = (reason: ThrottleReason, message: string): EngineError =>
   new EngineError('throttled', message, { detail: reason, hint: 'Try again, or allow more environments.' })

@@ -48,7 +48,7 @@ export function version(
 
 /** A scheduler over scripted processes and a clock that stands still. */
 export async function world(
-  options: { maxEnvironments?: number; memoryMb?: number; maxWaiting?: number } = {},
+  options: { maxEnvironments?: number; memoryMb?: number; maxWaiting?: number; spares?: number } = {},
 ) {
   const clock = createFakeClock()
   const log = createLog({ level: 'silent', clock, sink: () => {} })
@@ -66,13 +66,14 @@ export async function world(
     launch: () => Promise.reject(new Error('nothing is launched here')),
     close: () => Promise.resolve(),
   }
+  const spares = new Spares({ perVersion: options.spares ?? 0, starter, launcher, clock })
   const orphans: string[] = []
   const scheduler = new Scheduler({
     clock,
     log,
     cluster: createLocalCluster({ resources: { memoryMb: options.memoryMb ?? 10_000 }, nodes: 1, launcher }),
     starter,
-    spares: new Spares({ perVersion: 0, starter, launcher, clock }),
+    spares,
     binaryFor: () => BINARY,
     maxEnvironments: options.maxEnvironments ?? 8,
     maxWaiting: options.maxWaiting ?? 1000,
@@ -128,5 +129,5 @@ export async function world(
     }
     await turn()
   }
-  return { clock, starter, scheduler, submit, events, orphans, ready, processes: starter.processes }
+  return { clock, starter, scheduler, spares, submit, events, orphans, ready, processes: starter.processes }
 }

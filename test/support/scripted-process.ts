@@ -30,6 +30,8 @@ export class ScriptedProcess {
   readonly recalls: number[] = []
   readonly aborts: number[] = []
   killed = false
+  /** A kill is noted; the end comes with \`exit\`. */
+  slowToDie = false
   #exit: (exit: ProcessExit) => void = () => {}
 
   constructor(environment: Environment) {
@@ -62,6 +64,7 @@ export class ScriptedProcess {
       kill: () => {
         if (this.killed) return
         this.killed = true
+        if (this.slowToDie) return
         environment.disconnected()
         this.#exit({ code: null, signal: 'SIGKILL', outOfMemory: false, means: '' })
       },
@@ -109,6 +112,11 @@ export class ScriptedProcess {
 
   crash(code = 1): void {
     this.environment.disconnected()
+    this.exit(code)
+  }
+
+  /** Its end alone: the connection broke before. */
+  exit(code: number): void {
     this.#exit({ code, signal: null, outOfMemory: false, means: '' })
   }
 
