@@ -6,6 +6,7 @@ import { ATTACHMENT_CASES } from './cases/attachments.ts'
 import { FUNCTION_CASES } from './cases/functions.ts'
 import { INVOKE_CASES } from './cases/invoking.ts'
 import { NAME_CASES } from './cases/names.ts'
+import { URL_CASES } from './cases/urls.ts'
 import { VERSION_CASES } from './cases/versions.ts'
 import { KNOWN_DIFFERENCES } from './known-differences.ts'
 import { readRecordings } from './recordings.ts'
@@ -22,6 +23,7 @@ const CASES: readonly Case[] = [
   ...VERSION_CASES,
   ...NAME_CASES,
   ...ATTACHMENT_CASES,
+  ...URL_CASES,
   ...INVOKE_CASES,
 ]
 

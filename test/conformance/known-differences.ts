@@ -21,6 +21,10 @@ export const KNOWN_DIFFERENCES: Readonly<Record<string, string>> = {
     'the words of another JSON parser follow the same beginning',
   [String.raw`lambda::TestLambdaErrors::test_lambda_invoke_payload_encoding_error[message-\x99\xeb,j\x07\xa1zYh] invoke_function_invalid_payload_message`]:
     'the words of another JSON parser follow the same beginning',
+  'lambda::TestLambdaBehavior::test_lambda_invoke_timed_out_environment_reuse invoke-result-timed-out':
+    'recorded before a timeout had an errorType; test_lambda_invoke_with_timeout has the newer words',
+  'lambda::TestLambdaBehavior::test_lambda_invoke_timed_out_environment_reuse invoke-result-file-read-after-timeout':
+    'an environment that ran out of time is replaced together with its /tmp',
   'lambda::TestLambdaFeatures::test_invocation_with_qualifier log_result':
     'lines that the Python runtime writes itself',
 }

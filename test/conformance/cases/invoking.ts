@@ -1,4 +1,10 @@
-import { InvokeCommand, type InvocationType } from '@aws-sdk/client-lambda'
+import {
+  GetFunctionConfigurationCommand,
+  InvokeCommand,
+  PutFunctionConcurrencyCommand,
+  type InvocationType,
+  type Runtime,
+} from '@aws-sdk/client-lambda'
 import type { Case, CaseRun } from '../case.ts'
 
 /** Invocations and what they answer. */
@@ -29,6 +35,12 @@ export const INVOKE_CASES: readonly Case[] = [
   },
   { recording: 'lambda::TestLambdaFeatures::test_invocation_with_qualifier', script: withQualifier },
   { recording: 'lambda::TestLambdaBehavior::test_lambda_invoke_with_timeout', script: timeout },
+  {
+    recording: 'lambda::TestLambdaBehavior::test_lambda_invoke_timed_out_environment_reuse',
+    script: environmentReuse,
+  },
+  { recording: 'lambda::TestLambdaConcurrency::test_reserved_concurrency_async_queue', script: throttled },
+  ...['nodejs16.x', 'nodejs20.x', 'nodejs22.x', 'nodejs24.x'].map((runtime) => wrapped(runtime)),
   { recording: 'lambda::TestRequestIdHandling::test_request_id_invoke', script: requestId },
   { recording: 'lambda::TestLambdaBaseFeatures::test_lambda_too_large_response', script: tooLarge },
   ...['nodejs22.x', 'nodejs16.x'].map((runtime) => ({
@@ -78,6 +90,61 @@ async function timeout(run: CaseRun): Promise<void> {
   await run.record('create-result', await run.creation({ Timeout: 1, source }))
   await run.ready()
   await run.record('invoke-result', new InvokeCommand({ FunctionName: run.name }))
+}
+
+async function environmentReuse(run: CaseRun): Promise<void> {
+  const source = `const { readFileSync, writeFileSync } = require('node:fs')
+    let number = 0
+    exports.handler = async (event) => {
+      if (event.write) writeFileSync('/tmp/file.txt', event.write)
+      if (event.read) return { content: readFileSync('/tmp/file.txt', 'utf8') }
+      if (event.set) number = event.set
+      if (event.get) return { number }
+      if (event.sleep) await new Promise((resolve) => setTimeout(resolve, 5000))
+      return null
+    }`
+  const invoke = async (entry: string, event: object): Promise<void> => {
+    const command = new InvokeCommand({ FunctionName: run.name, Payload: JSON.stringify(event) })
+    const answer = await run.send(command)
+    // This case recorded a null as the text that it is.
+    run.compare(entry, answer['Payload'] === null ? { ...answer, Payload: 'null' } : answer)
+  }
+  await run.record('create-result', await run.creation({ Timeout: 1, source }))
+  await run.ready()
+  await invoke('invoke-result-file-write', { write: 'some-content' })
+  await invoke('invoke-result-file-read', { read: true })
+  await invoke('invoke-result-set-number', { set: 42 })
+  await invoke('invoke-result-read-number', { get: true })
+  await invoke('invoke-result-timed-out', { sleep: true })
+  await invoke('invoke-result-file-read-after-timeout', { read: true })
+  await invoke('invoke-result-read-number-after-timeout', { get: true })
+}
+
+async function throttled(run: CaseRun): Promise<void> {
+  const FunctionName = run.name
+  const source = 'exports.handler = () => new Promise((resolve) => setTimeout(resolve, 3000))'
+  await run.create({ source })
+  const get = new GetFunctionConfigurationCommand({ FunctionName, Qualifier: '$LATEST' })
+  await run.record('fn', get)
+  const reserved = { FunctionName, ReservedConcurrentExecutions: 1 }
+  await run.record('put_fn_concurrency', new PutFunctionConcurrencyCommand(reserved))
+  const first = run.service.other().answer(new InvokeCommand({ FunctionName }))
+  const answers = [run.service.other().answer(new InvokeCommand({ FunctionName })), first]
+  // Whichever came second is refused at once; the other one is still asleep.
+  run.compare('too_many_requests_exc', await Promise.race(answers))
+  await Promise.all(answers)
+}
+
+function wrapped(runtime: string): Case {
+  return {
+    recording: `lambda_common::TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[${runtime}]`,
+    script: async (run) => {
+      const Environment = { Variables: { AWS_LAMBDA_EXEC_WRAPPER: '/var/task/environment_wrapper' } }
+      const Runtime = (runtime === 'nodejs16.x' ? 'nodejs22.x' : runtime) as Runtime
+      const creation = await run.plainCreation({ Runtime, Environment, MemorySize: 1024 })
+      await run.record('create_function_result', creation)
+    },
+  }
 }
 
 /** The lines of a log's tail with the parts that the recording replaces, replaced. */
