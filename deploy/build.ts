@@ -30,13 +30,23 @@ const programs: BuildOptions = {
 /** What runs inside an environment is one file without dependencies, for every Node.js from 20 on. */
 const sandboxed: BuildOptions = { ...common, format: 'cjs', sourcemap: false, minifySyntax: true }
 
+const UNBUNDLED = ['better-sqlite3', 'esbuild', 'koffi', 'chokidar', 'msgpackr', 'node-cron', 'pino']
+const REQUIRE = `import { createRequire as lambentRequire } from 'node:module'; const require = lambentRequire(import.meta.url);`
+
 const results = await Promise.all([
   // Split, so that a command loads only what it needs; chunks lie beside lambent.js, as `entryPath` expects.
+  // npm packages are bundled in: one file is read and compiled sooner than hundreds. Left out is what has native code
+  // or reads files of its own; what is CommonJS inside needs a `require`.
   build({
     ...programs,
+    packages: 'bundle',
+    external: UNBUNDLED,
+    mainFields: ['module', 'main'],
+    banner: { js: REQUIRE },
     entryPoints: { lambent: from('deploy/cli.ts') },
     splitting: true,
     chunkNames: 'lambent-[hash]',
+    legalComments: 'linked',
   }),
   build({
     ...programs,
