@@ -110,12 +110,21 @@ async function readBytes(request: Request, maxBytes: number, operation: string):
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body ?? []) {
-    // the cast: a request's body is a stream of bytes; the type leaves it open
-    const bytes = chunk as Uint8Array
-    size += bytes.length
-    if (size > maxBytes) throw tooLarge()
-    chunks.push(bytes)
+  try {
+    for await (const chunk of request.body ?? []) {
+      // the cast: a request's body is a stream of bytes; the type leaves it open
+      const bytes = chunk as Uint8Array
+      size += bytes.length
+      if (size > maxBytes) throw tooLarge()
+      chunks.push(bytes)
+    }
+  } catch (cause) {
+    if (cause instanceof EngineError) throw cause
+    // the client went away: nothing of ours failed, and nobody reads the answer
+    throw new EngineError('invalid', 'The request ended before its body was complete.', {
+      detail: 'serialization',
+      cause,
+    })
   }
   return Buffer.concat(chunks, size)
 }

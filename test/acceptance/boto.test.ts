@@ -159,6 +159,22 @@ boto('a client that asks before it sends a large body is told to go on', async (
   assert.match(seen, /\{"size":2000000\}$/)
 })
 
+boto('a client that leaves while it sends its code is no failure of the engine', async () => {
+  const { url, stop, stderr } = await startLambent()
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  const head = `POST /2015-03-31/functions HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Length: 1000\r\n`
+  socket.write(`${head}\r\n{"FunctionName":`)
+  // Answered after the first one was read: both are on this engine's loop.
+  await fetch(`${url}/2015-03-31/functions`)
+
+  socket.destroy()
+
+  assert.is(await stop(), 0)
+  assert.not.match(stderr(), /request failed/)
+})
+
 boto('stops cleanly in the end', async () => {
   assert.is(await (await lambent()).stop(), 0)
 })
