@@ -23,10 +23,11 @@ const MAX_HELLO_LINE_BYTES = 256
 const MAX_FORGOTTEN = 1000
 /**
  * Log bytes taken from one environment per window. Past it the socket is not read: the writer of the flood
- * waits, nobody else. What is taken in one window is worked on in one go: text that is none costs 25 ms a MB.
+ * waits, nobody else. What a byte costs depends on what is written, so the time spent on them counts as well.
  */
 const LOG_WINDOW_MS = 10
 const LOG_WINDOW_BYTES = 160_000
+const LOG_WINDOW_WORK_MS = 2
 
 /**
  * Where environments dial in: `engine.sock` for frames, `log.sock` for what they print. Always the
@@ -138,15 +139,18 @@ export class Gateway {
     const patience = this.#clock.after(HELLO_TIMEOUT_MS, () => socket.destroy())
     let windowEndsAt = 0
     let windowBytes = 0
+    let windowWorkMs = 0
     const take = (to: GatewayMember, chunk: Buffer): void => {
       const now = this.#clock.monotonicMs()
       if (now >= windowEndsAt) {
         windowEndsAt = now + LOG_WINDOW_MS
         windowBytes = 0
+        windowWorkMs = 0
       }
       windowBytes += chunk.length
       to.logBytes(chunk)
-      if (windowBytes <= LOG_WINDOW_BYTES) return
+      windowWorkMs += this.#clock.monotonicMs() - now
+      if (windowBytes <= LOG_WINDOW_BYTES && windowWorkMs <= LOG_WINDOW_WORK_MS) return
       socket.pause()
       this.#clock.after(windowEndsAt - now, () => socket.resume())
     }

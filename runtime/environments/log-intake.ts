@@ -13,11 +13,11 @@ const LINE_FEED = 10
 /** A marker names a request id; what is longer is a line of the function's own that looks like one. */
 const MAX_MARKER_BYTES = 66
 /**
- * Lines made of one environment's log per window. Past it they are counted and dropped unread: a flood of
- * short lines costs by the line, not by the byte.
+ * Lines made of one environment's log at once, and per ms on average: as many as the journal keeps. Past it
+ * they are counted and dropped unread, because a flood of short lines costs by the line, not by the byte.
  */
-const WINDOW_MS = 10
-const WINDOW_LINES = 400
+const BURST_LINES = 40_000
+const LINES_PER_MS = 20
 /** Invocations that write by turns in one process; past it the one that was quiet longest is forgotten. */
 const MAX_INTERLEAVED = 1024
 const MAX_EARLY_LINES = 100
@@ -51,8 +51,8 @@ export class LogIntake {
   /** Bytes taken in so far; compared with what the environment says it has written. */
   bytes = 0
   #waiters: { bytes: number; resume: () => void }[] = []
-  #windowEndsAt = 0
-  #allowance = WINDOW_LINES
+  #refilledAt = 0
+  #allowance = BURST_LINES
   /** Whoever still has lines to write, the environment itself included; at zero the stream is closed. */
   #holders = 1
 
@@ -81,7 +81,7 @@ export class LogIntake {
         this.#resume(before + start)
         this.#begin(chunk.toString('latin1', start + 2, end))
         start = end + 1
-      } else if (this.#allowance > 0 || this.#rest !== undefined) {
+      } else if (this.#allowance >= 1 || this.#rest !== undefined) {
         this.#allowance--
         this.#line(start, end, chunk)
         start = end + 1
@@ -150,9 +150,8 @@ export class LogIntake {
 
   #refill(): void {
     const now = this.#clock.monotonicMs()
-    if (now < this.#windowEndsAt) return
-    this.#windowEndsAt = now + WINDOW_MS
-    this.#allowance = WINDOW_LINES
+    this.#allowance = Math.min(BURST_LINES, this.#allowance + (now - this.#refilledAt) * LINES_PER_MS)
+    this.#refilledAt = now
   }
 
   #resume(bytes: number): void {

@@ -195,6 +195,18 @@ for (const [name, code] of Object.entries(FLOODS)) {
   })
 }
 
+misbehaving('writes 5,000 short lines at once loses none of them', async () => {
+  const lambent = await engine()
+  const code = `exports.handler = async () => process.stdout.write('short\\n'.repeat(5000))`
+  await define(lambent, 'bursts', code)
+
+  const { requestId } = await call(lambent, 'bursts')
+  await runOf(lambent, requestId)
+
+  const short = (await logOf(lambent, requestId)).filter((line) => line === 'short')
+  assert.is(short.length, 5000)
+})
+
 misbehaving('forks in every way leaves nobody behind when its environment ends', async () => {
   const lambent = await engine()
   const seconds = 80_000 + Math.floor(Math.random() * 9000)
