@@ -102,6 +102,8 @@ export interface IsolationReport {
  */
 export interface Launcher {
   readonly isolation: IsolationReport
+  /** Why no process can be started now; absent or undefined when one can. */
+  readonly problem?: string | undefined
   /** Resolves once the process exists; rejects with EngineError 'unavailable' when it cannot be started. */
   launch(request: LaunchRequest): Promise<LaunchedProcess>
   /** Kills everything this launcher started and resolves when all of it is gone. */

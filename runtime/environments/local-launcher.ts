@@ -2,31 +2,20 @@ import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { entryPath } from '../entries.ts'
 import { EngineError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Rng } from '../rng.ts'
-import {
-  makeEnvironmentFolder,
-  removeFolder,
-  writePasswd,
-  type EnvironmentFolder,
-} from './environment-folder.ts'
+import { makeEnvironmentFolder, removeFolder, type EnvironmentFolder } from './environment-folder.ts'
+import { EnvironmentUsers } from './environment-users.ts'
 import { findCgroup, prepareSandboxHost } from './host-survey.ts'
-import {
-  chooseIsolation,
-  ENVIRONMENT_UIDS,
-  FIRST_ENVIRONMENT_UID,
-  requireIsolation,
-  type Isolation,
-  type IsolationChoice,
-} from './isolation.ts'
+import { chooseIsolation, requireIsolation, type Isolation, type IsolationChoice } from './isolation.ts'
 import type { IsolationLevel, IsolationReport, LaunchedProcess, Launcher, LaunchRequest } from './launcher.ts'
 import { LocalProcess } from './local-process.ts'
 import { sandboxCommand, VIEW, type SandboxHost } from './sandbox.ts'
 import { startSpawner, type SpawnerConnection } from './spawner/client.ts'
-import type { SpawnerEvent, SpawnerSettings } from './spawner/protocol.ts'
+import type { SpawnerEvent, SpawnerRequest, SpawnerSettings } from './spawner/protocol.ts'
 import { StartQueue } from './start-queue.ts'
 
 /** What the launcher of this machine is made of. */
@@ -53,6 +42,9 @@ export interface LocalLauncherOptions {
 const MAX_WAITING_STARTS = 10_000
 /** Restarts of a spawner that died, in a row without a process started in between. */
 const MAX_SPAWNER_RESTARTS = 3
+/** A spawner answers at once, mostly; one that has not started a process by then is stuck. */
+const START_LIMIT_MS = 30_000
+const KILLED = { code: null, signal: 'SIGKILL', outOfMemory: false, means: '' } as const
 
 /**
  * The launcher of this machine. Ends what an earlier engine of the same data directory left, finds out what
@@ -124,11 +116,11 @@ class LocalLauncher implements Launcher {
   readonly #starting = new Map<string, { resolve: (pid: number) => void; reject: (error: Error) => void }>()
   readonly #removals = new Set<Promise<void>>()
   readonly #queue: StartQueue
-  readonly #uids: number[]
-  readonly #passwds = new Map<number, Promise<string>>()
+  readonly #users: EnvironmentUsers
   #spawner: Promise<SpawnerConnection>
   #restarts = 0
   #closing = false
+  problem: string | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -136,12 +128,7 @@ class LocalLauncher implements Launcher {
     this.isolation = parts.isolation.report
     const starts = parts.options.maxConcurrentStarts ?? 2 * availableParallelism()
     this.#queue = new StartQueue(starts, MAX_WAITING_STARTS)
-    // Two engines on one machine begin at different numbers.
-    const offset = parseInt(parts.settings.cookie.slice(0, 6), 16)
-    this.#uids = Array.from(
-      { length: ENVIRONMENT_UIDS },
-      (_, index) => FIRST_ENVIRONMENT_UID + ((offset + index) % ENVIRONMENT_UIDS),
-    )
+    this.#users = new EnvironmentUsers(parts.settings.cookie, parts.shared)
     this.#spawner = this.#startSpawner()
   }
 
@@ -157,19 +144,20 @@ class LocalLauncher implements Launcher {
     if (this.#closing) throw new EngineError('unavailable', 'The engine is stopping.')
     using _place = await this.#queue.enter()
     const ownUser = this.#parts.host.isRoot && this.#parts.isolation.arrangement.kind !== 'group'
-    const uid = ownUser ? this.#takeUid() : null
+    const uid = ownUser ? this.#users.take() : null
     let folder: EnvironmentFolder | undefined
+    let started: LocalProcess | undefined
     try {
       const { parent } = this.#parts
       folder = await makeEnvironmentFolder(parent, request.environmentId, uid, request.layerDirectories)
       const passwdPath = await this.#passwdPath(uid)
-      const started = this.#prepare(request, folder, uid)
+      started = this.#prepare(request, folder, uid)
       this.#processes.set(request.environmentId, started)
       await this.#start(request, folder, uid, passwdPath, started)
       return started
     } catch (error) {
-      this.#processes.delete(request.environmentId)
-      this.#release(folder, uid)
+      if (started === undefined) this.#release(folder, uid)
+      else started.end(KILLED) // which releases, once
       if (error instanceof EngineError) throw error
       throw new EngineError('unavailable', `An environment could not be started: ${messageOf(error)}`, {
         cause: error,
@@ -180,8 +168,8 @@ class LocalLauncher implements Launcher {
   async close(): Promise<void> {
     this.#closing = true
     this.#queue.close()
-    const spawner = await this.#spawner
-    await spawner.close()
+    const spawner = await this.#spawner.catch(() => undefined) // the log has told
+    await spawner?.close()
     await Promise.all([...this.#processes.values()].map((one) => one.exited))
     await Promise.all(this.#removals)
     await removeFolder(this.#parts.shared, this.#log)
@@ -198,7 +186,7 @@ class LocalLauncher implements Launcher {
       cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
       variables: ownView ? {} : { ...this.#marks(request) },
       temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
-      send: (message) => void this.#spawner.then((spawner) => spawner.send(message)),
+      send: (message) => this.#send(message),
       onExit: () => {
         this.#processes.delete(request.environmentId)
         this.#release(folder, uid)
@@ -229,7 +217,10 @@ class LocalLauncher implements Launcher {
       program,
     )
     const spawner = await this.#spawner
+    let late: Timer | undefined
     const pid = await new Promise<number>((resolve, reject) => {
+      const stuck = new EngineError('unavailable', `The spawner did not answer for ${START_LIMIT_MS} ms.`)
+      late = this.#parts.options.clock.after(START_LIMIT_MS, () => reject(stuck))
       this.#starting.set(request.environmentId, { resolve, reject })
       spawner.send({
         kind: 'start',
@@ -244,7 +235,10 @@ class LocalLauncher implements Launcher {
         uid,
         heapLimitMb: heapLimitMb(request.nodeArguments),
       })
-    }).finally(() => this.#starting.delete(request.environmentId))
+    }).finally(() => {
+      late?.cancel()
+      this.#starting.delete(request.environmentId)
+    })
     this.#restarts = 0
     started.started(pid)
   }
@@ -286,13 +280,25 @@ class LocalLauncher implements Launcher {
       onExit: () => this.#spawnerEnded(),
     })
     // Whoever needs the spawner awaits it and gets the error; nobody may be waiting now.
-    connection.catch((error: unknown) => this.#log.error('the spawner does not start', { error }))
+    connection.then(
+      () => (this.problem = undefined),
+      (error: unknown) => this.#log.error('the spawner does not start', { error }),
+    )
     return connection
+  }
+
+  /** To nobody when there is no spawner: what it had started is gone, too. */
+  #send(message: SpawnerRequest): void {
+    this.#spawner.then(
+      (spawner) => spawner.send(message),
+      () => {},
+    )
   }
 
   #receive(event: SpawnerEvent): void {
     switch (event.kind) {
       case 'started':
+        if (!this.#starting.has(event.id)) return this.#send({ kind: 'kill', id: event.id }) // too late
         return this.#starting.get(event.id)?.resolve(event.pid)
       case 'failed':
         return this.#starting.get(event.id)?.reject(new EngineError('unavailable', event.message))
@@ -315,26 +321,21 @@ class LocalLauncher implements Launcher {
   #spawnerEnded(): void {
     const orphans = [...this.#processes.values()]
     const starting = [...this.#starting.values()]
-    const reason = this.#closing ? 'The engine is stopping.' : 'The spawner died.'
+    const reason = this.#closing ? 'The engine is stopping.' : 'The process that starts others died.'
     const settle = (): void => {
       for (const start of starting) start.reject(new EngineError('unavailable', reason))
-      for (const orphan of orphans) {
-        orphan.end({ code: null, signal: 'SIGKILL', outOfMemory: false, means: '' })
-      }
+      for (const orphan of orphans) orphan.end(KILLED)
     }
-    if (this.#closing || this.#restarts >= MAX_SPAWNER_RESTARTS) return settle()
+    this.problem = reason
+    if (this.#closing || this.#restarts >= MAX_SPAWNER_RESTARTS) {
+      this.#spawner = Promise.reject(new EngineError('unavailable', reason, { hint: 'Restart the engine.' }))
+      this.#spawner.catch(settle)
+      return
+    }
     this.#restarts++
     this.#log.error('the spawner died and is started again', { environments: orphans.length })
     this.#spawner = this.#startSpawner()
     this.#spawner.then(settle, settle)
-  }
-
-  #takeUid(): number {
-    const uid = this.#uids.shift()
-    if (uid === undefined) {
-      throw new EngineError('unavailable', `All ${ENVIRONMENT_UIDS} users for environments are taken.`)
-    }
-    return uid
   }
 
   /** Removes a folder, off everybody's path. */
@@ -349,7 +350,7 @@ class LocalLauncher implements Launcher {
   #release(folder: EnvironmentFolder | undefined, uid: number | null): void {
     const removal = (folder === undefined ? Promise.resolve() : removeFolder(folder.path, this.#log)).then(
       () => {
-        if (uid !== null) this.#uids.push(uid)
+        if (uid !== null) this.#users.giveBack(uid)
         this.#removals.delete(removal)
       },
     )
@@ -360,14 +361,7 @@ class LocalLauncher implements Launcher {
     const { arrangement } = this.#parts.isolation
     const hardened = arrangement.kind === 'bubblewrap' && arrangement.hardened
     const user = uid ?? (hardened ? (process.getuid?.() ?? null) : null)
-    if (user === null) return Promise.resolve(null)
-    let written = this.#passwds.get(user)
-    if (written === undefined) {
-      const path = join(this.#parts.shared, `passwd-${user}`)
-      written = writePasswd(path, user).then(() => path)
-      this.#passwds.set(user, written)
-    }
-    return written
+    return user === null ? Promise.resolve(null) : this.#users.passwdPath(user)
   }
 }
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { systemClock, type Clock } from '../../../runtime/clock.ts'
 import type { IsolationReport } from '../../../runtime/environments/launcher.ts'
 import {
   childrenOf,
@@ -99,6 +100,51 @@ living('a spawner that dies is replaced, and what it had started is told as gone
 
   assert.is(exit.signal, 'SIGKILL')
   assert.is(await next.run('return 1 + 1'), 2)
+})
+
+living(
+  'a spawner that dies again and again is given up: starts are refused, and the launcher closes',
+  async () => {
+    await using harness = await Harness.open({ isolation: 'none' })
+    for (let death = 0; death < 4; death++) {
+      const pid = await until('there is a spawner', () => spawnerOf(process.pid) || undefined)
+      process.kill(pid, 'SIGKILL')
+      await until('it is gone', () => spawnerOf(process.pid) !== pid)
+      await until('that was noticed', () => harness.launcher.problem !== undefined || death < 3)
+    }
+
+    const refused = await within('the refusal', rejectsWith(harness.start(), 'unavailable'))
+
+    assert.match(refused.message, 'died')
+    assert.match(harness.launcher.problem ?? '', 'died')
+  },
+)
+
+living('starts that are under way when the launcher closes end one way or the other', async () => {
+  const harness = await Harness.open({ isolation: 'none', maxConcurrentStarts: 8 })
+  const starts = Promise.allSettled(Array.from({ length: 8 }, () => harness.start()))
+
+  await within('the launcher to close', harness[Symbol.asyncDispose]())
+
+  const outcomes = await within('the starts', starts)
+  assert.is(outcomes.length, 8)
+})
+
+living('a spawner that does not answer is not waited for endlessly', async () => {
+  let pace = 1
+  const clock: Clock = { ...systemClock, after: (ms, then) => systemClock.after(ms / pace, then) }
+  await using harness = await Harness.open({ isolation: 'none', clock })
+  pace = 100
+  const pid = spawnerOf(process.pid)
+  process.kill(pid, 'SIGSTOP')
+
+  try {
+    const refused = await within('the refusal', rejectsWith(harness.start(), 'unavailable'))
+    assert.match(refused.message, 'did not answer')
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+  await until('what it starts too late is ended', () => childrenOf(pid).length === 0)
 })
 
 living('a flood of log lines passes the spawner by', async () => {
