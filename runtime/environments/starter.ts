@@ -14,6 +14,8 @@ import type { LaunchedProcess, Launcher } from './launcher.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
 const CODE_CACHE_NAME = 'code.cache'
+/** A process that has not booted by then is stuck. Long: a herd of cold starts shares the processors. */
+const BOOT_LIMIT_MS = 120_000
 const MAX_PROCESSES = 1024
 const MAX_OPEN_FILES = 1024
 
@@ -91,6 +93,11 @@ export function createStarter(parts: {
         .then((process) => {
           void process.exited.then(() => gateway.forget(identity.id))
           environment.adopt(process)
+          clock.after(BOOT_LIMIT_MS, () => {
+            if (environment.state !== 'starting') return
+            log.error('environment did not boot', { environmentId: identity.id })
+            environment.kill()
+          })
         })
         .catch((error: unknown) => {
           gateway.forget(identity.id)
