@@ -34,7 +34,7 @@ export class InvocationPath implements Invoker {
   /** Set after construction: the queue needs this path, and this path accepts for the queue. */
   events: EventQueue | undefined
   #readyWaiters = 0
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(parts: InvokerParts) {
     this.#parts = parts
@@ -49,7 +49,7 @@ export class InvocationPath implements Invoker {
   }
 
   async accept(request: EventRequest): Promise<void> {
-    if (this.#closed) throw stopping()
+    if (this.#closing.signal.aborted) throw stopping()
     if (this.events === undefined) throw new EngineError('unavailable', 'The engine is starting.')
     const resolve = (): Target =>
       this.#parts.resolver.resolve(request.scope, request.functionName, request.qualifier)
@@ -57,7 +57,7 @@ export class InvocationPath implements Invoker {
       await this.events.accept(request, resolve)
     } catch (error) {
       if (!this.#becomesReady(error)) throw error
-      await this.#parts.resolver.ready(request.scope, request.functionName)
+      await this.#ready(request)
       await this.events.accept(request, resolve)
     }
   }
@@ -72,7 +72,7 @@ export class InvocationPath implements Invoker {
 
   /** As `invoke`; an event says in addition where its record goes and which attempt this is. */
   start(request: RunRequest, sink: InvokeSink, event?: { attempt: number; recordFirst: RecordFirst }): void {
-    if (this.#closed) return sink.refused(stopping())
+    if (this.#closing.signal.aborted) return sink.refused(stopping())
     let target: Target
     try {
       target = this.#parts.resolver.resolve(request.scope, request.functionName, request.qualifier)
@@ -89,21 +89,41 @@ export class InvocationPath implements Invoker {
   }
 
   /**
-   * The version they were resolved to was replaced before they started: they are resolved anew, counted once.
+   * The version they were resolved to was replaced before they started: they are resolved anew. Their place in
+   * the concurrency of their function goes with them, lest somebody else takes it.
    */
   reroute(invocations: readonly Invocation[]): void {
     for (const invocation of invocations) {
       const run = invocation.input.observer
       if (!(run instanceof InvocationRun)) continue
+      const target = this.#runnable(run.request)
+      if (target?.limits === run.target.limits) {
+        const { context } = this.#parts
+        this.#submit(
+          new InvocationRun({ context, request: run.request, sink: run.sink, target, ...run.event }),
+        )
+        continue
+      }
       this.#parts.gate.leave(run.request.scope, run.target.limits)
-      const event = run.event
-      this.start(run.request, run.sink, event)
+      this.start(run.request, run.sink, run.event)
     }
   }
 
   /** Refuses everything from now on. */
   close(): void {
-    this.#closed = true
+    this.#closing.abort(stopping())
+  }
+
+  /** What would run now; undefined when nothing can, or the engine stops. */
+  #runnable({ scope, functionName, qualifier }: RunRequest): Target | undefined {
+    if (this.#closing.signal.aborted) return undefined
+    try {
+      const target = this.#parts.resolver.resolve(scope, functionName, qualifier)
+      return target.version.runtime.startsWith('nodejs') ? target : undefined
+    } catch (error) {
+      if (error instanceof EngineError) return undefined // `start` finds out why
+      throw error
+    }
   }
 
   #submit(run: InvocationRun): void {
@@ -138,35 +158,41 @@ export class InvocationPath implements Invoker {
     sink: InvokeSink,
     event: { attempt: number; recordFirst: RecordFirst } | undefined,
   ): Promise<void> {
-    if (this.#readyWaiters >= MAX_READY_WAITERS) {
-      return sink.refused(
-        new EngineError('throttled', 'Too many invocations wait for functions that are being updated.', {
-          detail: 'queue-full',
-        }),
-      )
-    }
-    this.#readyWaiters += 1
-    const patience = new AbortController()
-    const timer = this.#parts.clock.after(READY_WAIT_MS, () =>
-      patience.abort(
-        new EngineError('conflict', `Function "${request.functionName}" is still being prepared.`, {
-          detail: 'pending',
-        }),
-      ),
-    )
     try {
-      await this.#parts.resolver.ready(request.scope, request.functionName, patience.signal)
+      await this.#ready(request)
     } catch (error) {
       return sink.refused(
         error instanceof EngineError
           ? error
           : new EngineError('internal', 'Waiting for the function failed.', { cause: error }),
       )
+    }
+    this.start(request, sink, event)
+  }
+
+  /** Rejects 'throttled' when too many wait so already, 'conflict' after a while, 'unavailable' at a stop. */
+  async #ready({ scope, functionName }: Pick<RunRequest, 'scope' | 'functionName'>): Promise<void> {
+    if (this.#readyWaiters >= MAX_READY_WAITERS) {
+      throw new EngineError('throttled', 'Too many invocations wait for functions that are being updated.', {
+        detail: 'queue-full',
+      })
+    }
+    this.#readyWaiters += 1
+    const patience = new AbortController()
+    const timer = this.#parts.clock.after(READY_WAIT_MS, () =>
+      patience.abort(
+        new EngineError('conflict', `Function "${functionName}" is still being prepared.`, {
+          detail: 'pending',
+        }),
+      ),
+    )
+    try {
+      const signal = AbortSignal.any([patience.signal, this.#closing.signal])
+      await this.#parts.resolver.ready(scope, functionName, signal)
     } finally {
       timer.cancel()
       this.#readyWaiters -= 1
     }
-    this.start(request, sink, event)
   }
 
   #becomesReady(error: unknown): boolean {

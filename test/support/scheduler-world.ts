@@ -68,6 +68,8 @@ export async function world(
   }
   const spares = new Spares({ perVersion: options.spares ?? 0, starter, launcher, clock })
   const orphans: string[] = []
+  let onOrphans = (invocations: readonly Invocation[]): void =>
+    void orphans.push(...invocations.map((one) => one.input.requestId))
   const scheduler = new Scheduler({
     clock,
     log,
@@ -80,7 +82,7 @@ export async function world(
     maxWaitMs: 10_000,
     idleTimeoutMs: 60_000,
     initLimitMs: () => 10_000,
-    onOrphans: (invocations) => orphans.push(...invocations.map((one) => one.input.requestId)),
+    onOrphans: (invocations) => onOrphans(invocations),
     onEnvironment: () => {},
     onCodeCache: () => {},
   })
@@ -121,6 +123,8 @@ export async function world(
     scheduler.submit(invocation)
     return invocation
   }
+  /** Orphans go there from now on. */
+  const orphaned = (to: typeof onOrphans): void => void (onOrphans = to)
   /** Boots and initialises every process that was started and is not yet. */
   const ready = async (): Promise<void> => {
     for (const process of starter.processes) {
@@ -129,5 +133,16 @@ export async function world(
     }
     await turn()
   }
-  return { clock, starter, scheduler, spares, submit, events, orphans, ready, processes: starter.processes }
+  return {
+    clock,
+    starter,
+    scheduler,
+    spares,
+    submit,
+    events,
+    orphans,
+    orphaned,
+    ready,
+    processes: starter.processes,
+  }
 }
