@@ -51,6 +51,7 @@ export class LogIntake {
   /** Bytes taken in so far; compared with what the environment says it has written. */
   bytes = 0
   #waiters: { bytes: number; resume: () => void }[] = []
+  #ended = false
   #refilledAt = 0
   #allowance = BURST_LINES
   /** Whoever still has lines to write, the environment itself included; at zero the stream is closed. */
@@ -91,8 +92,9 @@ export class LogIntake {
     this.#resume(this.bytes)
   }
 
-  /** The process is gone: what has no line feed yet is a line, and nobody waits any longer. */
+  /** The process is gone, or its log: what has no line feed yet is a line, and nobody waits any longer. */
   end(): void {
+    this.#ended = true
     if (this.#rest !== undefined) this.#write(this.#rest.toString('utf8'))
     this.#rest = undefined
     this.#resume(Infinity)
@@ -110,9 +112,9 @@ export class LogIntake {
     if (this.#holders === 0 && this.#stream !== null) this.#journal.close(this.#stream)
   }
 
-  /** Calls `then` once `bytes` have come in: at once when they have. */
+  /** Calls `then` once `bytes` have come in: at once when they have, or never will. */
   whenAt(bytes: number, then: () => void): void {
-    if (this.bytes >= bytes) then()
+    if (this.bytes >= bytes || this.#ended) then()
     else this.#waiters.push({ bytes, resume: then })
   }
 
