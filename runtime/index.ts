@@ -223,8 +223,7 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
     invoker: path,
     journal,
     health: () => ({
-      status: 'ok',
-      reasons: [],
+      ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,
       uptimeMs: Math.round(clock.monotonicMs() - startedAt),
       isolation: launcher.isolation,
@@ -295,6 +294,17 @@ function runtimesOf(registry: Registry): Set<string> {
     for (const one of record.versions.values()) runtimes.add(one.runnable.runtime)
   }
   return runtimes
+}
+
+/** Degraded as long as anything has a problem. */
+function conditionOf(problems: Readonly<Record<string, string | undefined>>): {
+  status: EngineHealth['status']
+  reasons: string[]
+} {
+  const reasons = Object.entries(problems).flatMap(([meaning, problem]) =>
+    problem === undefined ? [] : [`${meaning}: ${problem}`],
+  )
+  return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons }
 }
 
 /** Resolves when nothing is in flight. */

@@ -33,6 +33,7 @@ export class Committer {
   #sendPlanned = false
   #closed = false
   #whenDrained: (() => void)[] = []
+  #problem: string | undefined
 
   /** `soon` runs its argument at the end of this turn. */
   constructor(options: {
@@ -47,6 +48,11 @@ export class Committer {
     this.#soon = options.soon
     this.#maxBytes = options.maxBytes ?? UNWRITTEN_BYTES
     this.#builder = new GroupBuilder(new Map(options.statementNames.map((name, number) => [name, number])))
+  }
+
+  /** Why the last group was not written; undefined when it was. */
+  get problem(): string | undefined {
+    return this.#problem
   }
 
   /** @see Store.commit */
@@ -108,6 +114,7 @@ export class Committer {
   #settle(waiters: readonly Waiter[], bytes: number, outcome: GroupOutcome): void {
     this.#groupsAhead--
     this.#unwrittenBytes -= bytes
+    this.#problem = outcome.failures.find(({ code }) => code === 'unavailable')?.message
     if (outcome.failures.length === 0) for (const waiter of waiters) waiter?.resolve()
     else this.#settleSome(waiters, outcome.failures)
     if (this.#builder.sets > 0) this.#planSend()

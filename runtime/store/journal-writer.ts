@@ -67,6 +67,7 @@ export class JournalWriter implements StoredJournal {
   #timer: Timer | undefined
   #droppedLines = 0
   #droppedRuns = 0
+  #problem: string | undefined
   #closed = false
 
   constructor(port: WriterPort, clock: Clock, log: Log) {
@@ -75,6 +76,11 @@ export class JournalWriter implements StoredJournal {
     this.#log = log
     this.#followers = new LogFollowers()
     this.#refilledAtMs = clock.monotonicMs()
+  }
+
+  /** Why the last batch was not stored; undefined when it was. */
+  get problem(): string | undefined {
+    return this.#problem
   }
 
   get dropped(): { readonly lines: number; readonly runs: number } {
@@ -271,6 +277,7 @@ export class JournalWriter implements StoredJournal {
 
   #stored(characters: number, outcome: BatchOutcome): void {
     this.#waitingCharacters -= characters
+    this.#problem = outcome.problem === '' ? undefined : outcome.problem
     if (outcome.problem === '') return
     this.#droppedLines += outcome.droppedLines
     this.#droppedRuns += outcome.droppedRuns

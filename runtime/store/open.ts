@@ -32,6 +32,8 @@ export interface StoreOptions {
 /** The store with the journal that shares its writer. */
 export interface OpenStore extends Store {
   readonly journal: StoredJournal
+  /** Why the last write failed; undefined when it did not. */
+  readonly problem: string | undefined
 }
 
 /**
@@ -106,6 +108,9 @@ function assemble(parts: {
     reader,
     bootEpoch,
     journal,
+    get problem() {
+      return committer.problem ?? journal.problem
+    },
     close: () => (closing ??= close()),
   }
 }
