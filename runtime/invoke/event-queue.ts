@@ -53,6 +53,7 @@ export class EventQueue {
   readonly #clock: Clock
   readonly #log: Log
   readonly #start: StartRun
+  readonly #cacheBytes: number
   readonly #queues = new Map<string, FunctionQueue>()
   #cachedBytes = 0
   #size = 0
@@ -61,11 +62,18 @@ export class EventQueue {
   #abandoned = false
   #whenQuiet: (() => void) | undefined
 
-  constructor(options: { store: Store; clock: Clock; log: Log; start: StartRun }) {
+  constructor(options: {
+    store: Store
+    clock: Clock
+    log: Log
+    start: StartRun
+    cachedPayloadBytes?: number
+  }) {
     this.#store = options.store
     this.#clock = options.clock
     this.#log = options.log
     this.#start = options.start
+    this.#cacheBytes = options.cachedPayloadBytes ?? CACHED_PAYLOAD_BYTES
   }
 
   /** Accepted and not finished. */
@@ -108,10 +116,7 @@ export class EventQueue {
     } finally {
       queue.accepting -= 1
     }
-    const { payload } = request
-    const cached = this.#cachedBytes + payload.length <= CACHED_PAYLOAD_BYTES
-    if (cached) this.#cachedBytes += payload.length
-    queue.push({ head, payload: cached ? payload : undefined })
+    queue.push({ head, payload: this.#cached(request.payload) })
     this.#size += 1
     this.#pump(queue)
   }
@@ -159,7 +164,7 @@ export class EventQueue {
   #queue(functionId: string): FunctionQueue {
     let queue = this.#queues.get(functionId)
     if (queue === undefined) {
-      queue = new FunctionQueue()
+      queue = new FunctionQueue(functionId)
       this.#queues.set(functionId, queue)
     }
     return queue
@@ -205,9 +210,16 @@ export class EventQueue {
     }
     const sink: InvokeSink = {
       result: () => {}, // the record says it all, and is committed by recordFirst
-      refused: (error) => this.#refused(queue, { head, payload }, error),
+      refused: (error) => this.#refused(queue, head, payload, error),
     }
     this.#start(request, sink, { attempt: head.attempt + 1, recordFirst })
+  }
+
+  /** The payload to be kept with a waiting event; undefined when it has to be read again. */
+  #cached(payload: Buffer): Buffer | undefined {
+    if (this.#cachedBytes + payload.length > this.#cacheBytes) return undefined
+    this.#cachedBytes += payload.length
+    return payload
   }
 
   #payload(event: QueuedEvent): Buffer | undefined {
@@ -220,20 +232,26 @@ export class EventQueue {
   }
 
   /** It did not run. Gone functions end it; everything else is waited out. */
-  #refused(queue: FunctionQueue, event: QueuedEvent, error: EngineError): void {
+  #refused(queue: FunctionQueue, head: QueuedEvent['head'], payload: Buffer, error: EngineError): void {
     if (ENDS_AN_EVENT.has(error.code)) {
       const record = unrun(
-        event.head,
+        head,
         error.code === 'not-found' ? 'ResourceNotFound' : 'InvalidRequest',
         error.message,
       )
-      void this.#record([deleteEvent(event.head.id)], record).then(() => this.#ended(queue))
+      void this.#record([deleteEvent(head.id)], record).then(() => this.#ended(queue))
       return
     }
-    if (event.payload !== undefined) this.#cachedBytes += event.payload.length
-    queue.unshift(event)
+    queue.putBack({ head, payload: this.#cached(payload) })
     queue.running -= 1
     this.#running -= 1
+    this.#pause(queue, error)
+    this.#quiet()
+  }
+
+  /** Others that were started with the one that was refused first may be refused, too: that is one pause. */
+  #pause(queue: FunctionQueue, error: EngineError): void {
+    if (queue.pause !== undefined) return
     const delayMs = Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(queue.pauses, 10))
     queue.pauseWith(
       error.message,
@@ -242,7 +260,6 @@ export class EventQueue {
         this.#pump(queue)
       }),
     )
-    this.#quiet()
   }
 
   /** Commits how an event ended. Nothing is lost while the disk refuses: it is tried again until it holds. */
@@ -267,6 +284,7 @@ export class EventQueue {
     this.#running -= 1
     this.#size -= 1
     this.#pump(queue)
+    if (queue.size === 0 && queue.accepting === 0) this.#queues.delete(queue.functionId)
     this.#quiet()
   }
 

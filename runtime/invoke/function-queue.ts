@@ -11,6 +11,7 @@ const COMPACT_AT = 4096
 
 /** The events of one function, in order of acceptance. */
 export class FunctionQueue {
+  readonly functionId: string
   #events: (QueuedEvent | undefined)[] = []
   #first = 0
   running = 0
@@ -21,6 +22,10 @@ export class FunctionQueue {
   /** Pauses in a row. */
   pauses = 0
 
+  constructor(functionId: string) {
+    this.functionId = functionId
+  }
+
   get size(): number {
     return this.#events.length - this.#first + this.running
   }
@@ -29,9 +34,16 @@ export class FunctionQueue {
     this.#events.push(event)
   }
 
-  unshift(event: QueuedEvent): void {
-    if (this.#first > 0) this.#events[--this.#first] = event
-    else this.#events.unshift(event)
+  /** It was handed out and did not run: back to the front, behind those accepted before it. */
+  putBack(event: QueuedEvent): void {
+    if (this.#first > 0) this.#first--
+    else this.#events.unshift(undefined)
+    let place = this.#first
+    for (let next = this.#events[place + 1]; next !== undefined; next = this.#events[place + 1]) {
+      if (next.head.id > event.head.id) break // request ids sort by time
+      this.#events[place++] = next
+    }
+    this.#events[place] = event
   }
 
   shift(): QueuedEvent | undefined {
@@ -46,7 +58,6 @@ export class FunctionQueue {
   }
 
   pauseWith(reason: string, timer: Timer): void {
-    this.pause?.timer.cancel()
     this.pause = { reason, timer }
     this.pauses += 1
   }
