@@ -16,6 +16,7 @@ import {
   type Specialization,
 } from './frames.ts'
 import type { GatewayMember } from './gateway.ts'
+import { InFlight } from './in-flight.ts'
 import type { Invocation, InvocationHost } from './invocation.ts'
 import type { LaunchedProcess, ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
@@ -41,6 +42,8 @@ export class Environment implements GatewayMember, InvocationHost {
   stream = -1
   invocations = 0
   maxRssKb = 0
+  /** What its invocations took lately, smoothed; a cautious guess at first. */
+  recentMs = 5
   /** Monotonic ms since when it has had nothing to do. */
   idleSince = 0
   /** How long loading took. */
@@ -57,8 +60,7 @@ export class Environment implements GatewayMember, InvocationHost {
   #state: EnvironmentState = 'starting'
   #connection: Connection | undefined
   #nextId = 1
-  /** In order of hand-over; at concurrency 1 only the first has started. */
-  readonly #inFlight: Invocation[] = []
+  readonly #inFlight = new InFlight()
   readonly #overdue: OverdueCalls
   readonly #clock: Clock
   #adopted: (process: LaunchedProcess | undefined) => void = () => {}
@@ -91,11 +93,11 @@ export class Environment implements GatewayMember, InvocationHost {
     return this.#state
   }
   get inFlight(): readonly Invocation[] {
-    return this.#inFlight
+    return this.#inFlight.all
   }
   /** How many places are taken, those of overdue invocations included; all of them while it may be stuck. */
   get placesTaken(): number {
-    return this.#overdue.unproven ? Infinity : this.#inFlight.length + this.#overdue.size
+    return this.#overdue.unproven ? Infinity : this.#inFlight.size + this.#overdue.size
   }
 
   /** Hands the process its code. It answers `initialized`; invocations follow then. */
@@ -108,19 +110,15 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   /**
-   * Hands over an invocation. At concurrency 1 a second one waits inside the process until the first is
-   * answered.
+   * Hands over an invocation. What has no place yet waits inside the process until it is its turn.
    */
   run(invocation: Invocation): void {
-    const first = this.#inFlight.length === 0
-    if (first) this.#transition('busy')
-    this.#inFlight.push(invocation)
+    if (this.#inFlight.size === 0) this.#transition('busy')
+    this.#inFlight.add(invocation)
     invocation.host = this
     invocation.id = this.#nextId
     this.#nextId = this.#nextId === 0xffffffff ? 1 : this.#nextId + 1
-    const concurrent = (this.version?.execution.concurrency ?? 1) > 1
-    if (first || concurrent) this.#start(invocation)
-    else invocation.state = 'queued-ahead'
+    if (this.#hasPlace()) this.#start(invocation)
     const { input } = invocation
     const timeoutMs = input.version.timeoutMs
     // A limit for one held ahead is counted from its own start; the process sees the latest it could be.
@@ -140,10 +138,9 @@ export class Environment implements GatewayMember, InvocationHost {
     )
   }
 
-  /** Asks for the invocation held ahead; it comes back through `returned` if it has not started. */
+  /** Asks for what is held ahead, last first; what has not started comes back through `returned`. */
   recall(): void {
-    const held = this.#inFlight[1]
-    if (held?.state === 'queued-ahead') this.#connection?.send(frame(FRAME.recall, '', held.id))
+    for (const { id } of this.#inFlight.heldLastFirst()) this.#connection?.send(frame(FRAME.recall, '', id))
   }
 
   /**
@@ -152,11 +149,11 @@ export class Environment implements GatewayMember, InvocationHost {
    */
   expire(invocation: Invocation): void {
     invocation.timedOut = true
-    const concurrency = this.version?.execution.concurrency ?? 1
+    const concurrency = this.#concurrency()
     if (concurrency === 1) return this.kill()
     this.#connection?.send(frame(FRAME.abort, '', invocation.id))
     this.#overdue.add(invocation)
-    this.#remove(invocation)
+    this.#inFlight.remove(invocation)
     invocation.state = 'ended'
     invocation.input.observer.lost(invocation, NO_EXIT)
     this.intake.mute(invocation.input.requestId)
@@ -184,10 +181,9 @@ export class Environment implements GatewayMember, InvocationHost {
   drain(): void {
     if (this.#state === 'stopped' || this.#state === 'draining') return
     if (this.#state === 'starting' || this.#state === 'spare') return this.kill()
-    const idle = this.#inFlight.length === 0
+    const idle = this.#inFlight.size === 0
     this.#transition('draining')
-    for (const held of this.#inFlight.filter((one) => one.state === 'queued-ahead'))
-      this.#connection?.send(frame(FRAME.recall, '', held.id))
+    this.recall()
     if (idle) this.kill()
   }
 
@@ -267,7 +263,7 @@ export class Environment implements GatewayMember, InvocationHost {
 
   #start(invocation: Invocation): void {
     const now = this.#clock.monotonicMs()
-    invocation.state = 'running'
+    this.#inFlight.start(invocation)
     invocation.startedAt = now
     const timeoutMs = invocation.input.version.timeoutMs
     invocation.deadline = timeoutMs === null ? Infinity : now + timeoutMs
@@ -296,6 +292,7 @@ export class Environment implements GatewayMember, InvocationHost {
   #answered(flags: number, id: number, body: Buffer): void {
     const meta = readResultMeta(body)
     this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
+    this.recentMs += (meta.durationMs - this.recentMs) / 8
     if (flags & FLAG.fatal && this.#state === 'busy') this.#transition('draining')
     this.#finish(id, meta.logBytes, (invocation) =>
       invocation.input.observer.answered(
@@ -317,21 +314,18 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   #find(id: number, then: (invocation: Invocation) => void): void {
-    for (const invocation of this.#inFlight) if (invocation.id === id) return then(invocation)
+    const invocation = this.#inFlight.find(id)
+    if (invocation !== undefined) then(invocation)
   }
 
   /** Ends invocation `id`: the process gets its next one before the answer is worked on. */
   #finish(id: number, logBytes: number, tell: (invocation: Invocation) => void): void {
-    const invocation = this.#inFlight.find((one) => one.id === id)
+    const invocation = this.#inFlight.find(id)
     if (invocation === undefined) return this.#finishOverdue(id, logBytes)
-    this.#remove(invocation)
+    this.#inFlight.remove(invocation)
     invocation.state = 'ended'
     this.invocations += 1
-    const next = this.#inFlight[0]
-    if (next?.state === 'queued-ahead') {
-      this.owner.startedHeld()
-      this.#start(next)
-    }
+    this.#startHeld()
     this.#afterRemoval()
     tell(invocation)
   }
@@ -340,7 +334,24 @@ export class Environment implements GatewayMember, InvocationHost {
     const requestId = this.#overdue.end(id)
     if (requestId === undefined) return
     this.intake.whenAt(logBytes, () => this.intake.unmute(requestId))
+    this.#startHeld()
     this.#placeFreed()
+  }
+
+  #concurrency(): number {
+    return this.version?.execution.concurrency ?? 1
+  }
+
+  #hasPlace(): boolean {
+    return this.#inFlight.running + this.#overdue.size < this.#concurrency()
+  }
+
+  /** The process starts what it holds as soon as there is a place. */
+  #startHeld(): void {
+    const next = this.#hasPlace() ? this.#inFlight.nextHeld() : undefined
+    if (next === undefined) return
+    this.owner.startedHeld()
+    this.#start(next)
   }
 
   #placeFreed(): void {
@@ -348,26 +359,21 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   #recalled(id: number): void {
-    const invocation = this.#inFlight.find((one) => one.id === id)
+    const invocation = this.#inFlight.find(id)
     if (invocation === undefined) return
-    this.#remove(invocation)
+    this.#inFlight.remove(invocation)
     invocation.state = 'waiting'
     invocation.host = undefined
     this.owner.returned(this, invocation)
     this.#afterRemoval()
   }
 
-  #remove(invocation: Invocation): void {
-    const index = this.#inFlight.indexOf(invocation)
-    if (index >= 0) this.#inFlight.splice(index, 1)
-  }
-
   #afterRemoval(): void {
     if (this.#state === 'draining') {
-      if (this.#inFlight.length === 0) this.kill()
+      if (this.#inFlight.size === 0) this.kill()
       return
     }
-    if (this.#inFlight.length === 0) {
+    if (this.#inFlight.size === 0) {
       this.#transition('idle')
       this.idleSince = this.#clock.monotonicMs()
     }
@@ -383,8 +389,8 @@ export class Environment implements GatewayMember, InvocationHost {
     this.intake.end()
     this.maxRssKb = Math.max(this.maxRssKb, Math.round((exit.peakBytes ?? 0) / 1024))
     if (!this.loaded && this.loadingSince > 0) this.initMs = this.#clock.monotonicMs() - this.loadingSince
-    const interrupted = this.#inFlight.splice(0)
-    for (const invocation of interrupted) {
+    // Last first: what goes back to the front of the queue keeps its order.
+    for (const invocation of this.#inFlight.takeAll()) {
       if (invocation.state === 'queued-ahead') {
         invocation.state = 'waiting'
         invocation.host = undefined

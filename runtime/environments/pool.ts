@@ -24,6 +24,7 @@ export interface PoolHost {
 
 /** One that runs longer than this does not keep another waiting behind it inside the same process. */
 const AHEAD_PATIENCE_MS = 5
+const MAX_AHEAD = 7
 /** Environments that died before they were connected, in a row, after which waiting callers are told. */
 const MAX_LAUNCH_FAILURES = 3
 
@@ -87,8 +88,8 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   recallSlow(now: number): void {
     if (this.#held === 0) return
     for (const environment of this.members) {
-      const [first, second] = environment.inFlight
-      if (first === undefined || second?.state !== 'queued-ahead') continue
+      const [first] = environment.inFlight
+      if (first === undefined || environment.inFlight.at(-1)?.state !== 'queued-ahead') continue
       if (now - first.startedAt > AHEAD_PATIENCE_MS || this.#idle.length > 0) environment.recall()
     }
   }
@@ -190,11 +191,11 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
 
   #takes(environment: Environment): boolean {
     if (environment.state !== 'idle' && environment.state !== 'busy') return false
-    if (this.#concurrency > 1) return environment.placesTaken < this.#concurrency
-    const [first, second] = environment.inFlight
-    if (first === undefined) return true
-    if (second !== undefined || !this.#host.capped(this)) return false
-    return this.#clock.monotonicMs() - first.startedAt <= AHEAD_PATIENCE_MS
+    const taken = environment.placesTaken
+    if (taken < this.#concurrency) return true
+    if (taken >= this.#concurrency + this.#aheadOf(environment) || !this.#host.capped(this)) return false
+    const [first] = environment.inFlight
+    return first === undefined || this.#clock.monotonicMs() - first.startedAt <= AHEAD_PATIENCE_MS
   }
 
   #free(): Environment | undefined {
@@ -216,11 +217,22 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
 
   /** A busy environment that may hold one more behind what it runs: only when no other can be had. */
   #ahead(): Environment | undefined {
-    if (this.#concurrency > 1 || !this.#host.capped(this)) return undefined
+    if (!this.#host.capped(this)) return undefined
+    let best: Environment | undefined
     for (const environment of this.members) {
-      if (environment.state === 'busy' && this.#takes(environment)) return environment
+      if (environment.state !== 'busy' || environment.inFlight.length >= (best?.inFlight.length ?? Infinity))
+        continue
+      if (this.#takes(environment)) best = environment
     }
-    return undefined
+    return best
+  }
+
+  /** How many may wait inside it: as many as it runs in a few milliseconds, so that one write carries several. */
+  #aheadOf(environment: Environment): number {
+    const { recentMs } = environment
+    if (this.#concurrency > 1) return recentMs < AHEAD_PATIENCE_MS ? this.#concurrency : 0
+    const many = recentMs * MAX_AHEAD <= AHEAD_PATIENCE_MS
+    return many ? MAX_AHEAD : Math.max(1, Math.floor(AHEAD_PATIENCE_MS / recentMs))
   }
 
   /**
