@@ -23,8 +23,11 @@ export class Connection {
     this.#schedule()
   }
 
-  /** An `invoke` frame: header and meta in one allocation, the payload behind it. */
-  invoke(id: number, flags: number, meta: InvokeMeta, payload: Buffer): void {
+  /**
+   * An `invoke` frame: header and meta in one allocation, the payload behind it. An `urgent` one, for a process that
+   * has nothing to do, does not wait for the end of the turn.
+   */
+  invoke(id: number, flags: number, meta: InvokeMeta, payload: Buffer, urgent: boolean): void {
     const text = encodeInvokeMeta(meta)
     const metaBytes = Buffer.byteLength(text)
     const inlined = payload.length <= COPY_BYTES
@@ -34,7 +37,8 @@ export class Connection {
     if (inlined) payload.copy(head, HEADER_BYTES + metaBytes)
     this.#parts.push(head)
     if (!inlined) this.#parts.push(payload)
-    this.#schedule()
+    if (urgent) this.#flush()
+    else this.#schedule()
   }
 
   destroy(): void {
@@ -45,16 +49,27 @@ export class Connection {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(() => this.#flush())
+    setImmediate(this.#endOfTurn)
+  }
+
+  readonly #endOfTurn = (): void => {
+    this.#scheduled = false
+    this.#flush()
   }
 
   #flush(): void {
-    this.#scheduled = false
     const parts = this.#parts
     if (parts.length === 0 || this.#socket.destroyed) return
     this.#parts = []
     if (parts.length === 1) {
       this.#socket.write(parts[0] as Buffer) // one element: checked above
+      return
+    }
+    // A copy of small frames costs less than a vector of them.
+    let bytes = 0
+    for (const part of parts) bytes += part.length
+    if (bytes <= COPY_BYTES) {
+      this.#socket.write(Buffer.concat(parts, bytes))
       return
     }
     this.#socket.cork()

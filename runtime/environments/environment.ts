@@ -113,7 +113,8 @@ export class Environment implements GatewayMember, InvocationHost {
    * Hands over an invocation. What has no place yet waits inside the process until it is its turn.
    */
   run(invocation: Invocation): void {
-    if (this.#inFlight.size === 0) this.#transition('busy')
+    const urgent = this.#inFlight.size === 0
+    if (urgent) this.#transition('busy')
     this.#inFlight.add(invocation)
     invocation.host = this
     invocation.id = this.#nextId
@@ -135,6 +136,7 @@ export class Environment implements GatewayMember, InvocationHost {
         tenantId: input.tenantId,
       },
       input.payload,
+      urgent,
     )
   }
 

@@ -183,14 +183,16 @@ export class InvocationRun implements InvocationObserver {
   ): void {
     this.#leave()
     const environment = invocation.host
+    const tailed = this.request.logTail && environment !== undefined
+    // The caller first: what is written down about it can wait for a moment.
+    if (!tailed) this.#answer(isError, payload, undefined)
     const record = this.#record(invocation, environment, status, meta, isError ? payload : undefined)
-    if (this.request.logTail && environment !== undefined) {
+    if (tailed) {
       environment.intake.whenAt(meta.logBytes, () =>
         this.#answer(isError, payload, this.#journalEnd(environment, record)),
       )
       return
     }
-    this.#answer(isError, payload, undefined)
     if (environment === undefined) return this.#context.onRecord(record)
     environment.intake.whenAt(meta.logBytes, () => this.#journalEnd(environment, record))
   }

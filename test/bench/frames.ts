@@ -72,7 +72,7 @@ async function connect(taskRoot: string): Promise<Peer> {
     clientContext: '',
     tenantId: '',
   }
-  const send = (payload: Buffer): void => connection.invoke(id++, 0, meta, payload)
+  const send = (payload: Buffer): void => connection.invoke(id++, 0, meta, payload, false)
   return {
     rate: (inFlight, payload) =>
       new Promise((resolve) => {
