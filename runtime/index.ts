@@ -77,15 +77,40 @@ const DRAIN_POLL_MS = 20
  * than
  * required) and 'unavailable' (the store cannot be opened).
  */
-export async function createEngine(config: Config, { clock, rng, log }: EngineDependencies): Promise<Engine> {
+export async function createEngine(config: Config, dependencies: EngineDependencies): Promise<Engine> {
+  const opened: Close[] = []
+  try {
+    return await openEngine(config, dependencies, opened)
+  } catch (error) {
+    for (const close of opened.reverse()) {
+      try {
+        await close()
+      } catch (failure) {
+        dependencies.log.error('a part of an engine that did not start does not close', { error: failure })
+      }
+    }
+    throw error
+  }
+}
+
+type Close = () => Promise<void> | void
+
+/** Whatever is open is in `opened`, to be closed again, last first, when a later step fails. */
+async function openEngine(
+  config: Config,
+  { clock, rng, log }: EngineDependencies,
+  opened: Close[],
+): Promise<Engine> {
   const startedAt = clock.monotonicMs()
   const version = packageVersion()
   const store = await openStore({ dataDirectory: config.dataDirectory, clock, log })
+  opened.push(() => store.close())
   const { journal } = store
   const feed = new Feed(clock)
 
   const socketDirectory = openSocketDirectory(config.dataDirectory)
   const gateway = new Gateway({ socketDirectory, clock, log })
+  opened.push(() => gateway.close())
   await gateway.open()
   const launcher = await createLocalLauncher({
     dataDirectory: config.dataDirectory,
@@ -96,12 +121,14 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
     rng,
     log,
   })
+  opened.push(() => launcher.close())
   const packages = await createCodePackages({
     directory: join(config.dataDirectory, 'packages'),
     clock,
     rng,
     log,
   })
+  opened.push(() => packages.close())
   const runtimes = createNodeRuntimes({ clock, rng, log })
   const binaries = new Binaries(runtimes)
   const starter = createStarter({ gateway, packages, journal, clock, rng, log, bootEpoch: store.bootEpoch })
@@ -136,6 +163,10 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
         .catch((error: unknown) => log.warn('code cache not saved', { error }))
     },
   })
+  opened.push(
+    () => scheduler.close(),
+    () => spares.close(),
+  )
   const compile = createCompile({ packages, clock, log, shownRoot: VIEW.task })
   const registry = await openRegistry({
     store,
@@ -165,6 +196,7 @@ export async function createEngine(config: Config, { clock, rng, log }: EngineDe
       })
     },
   })
+  opened.push(() => registry.close())
   const path: InvocationPath = new InvocationPath({
     clock,
     resolver: registry,
