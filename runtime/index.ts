@@ -82,7 +82,7 @@ export async function createEngine(config: Config, dependencies: EngineDependenc
   try {
     return await openEngine(config, dependencies, opened)
   } catch (error) {
-    for (const close of opened.reverse()) {
+    for (const close of opened.toReversed()) {
       try {
         await close()
       } catch (failure) {
