@@ -9,7 +9,7 @@ export class EnvironmentUsers {
   readonly #directory: string
   readonly #passwds = new Map<number, Promise<string>>()
 
-  /** `directory` is where their passwd files go. Two engines with different cookies begin at different users. */
+  /** `directory` is where their passwd files go. Engines with different cookies begin at different users. */
   constructor(cookie: string, directory: string) {
     this.#directory = directory
     const offset = parseInt(cookie.slice(0, 6), 16)

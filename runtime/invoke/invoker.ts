@@ -89,8 +89,8 @@ export class InvocationPath implements Invoker {
   }
 
   /**
-   * The version they were resolved to was replaced before they started: they are resolved anew. Their place in
-   * the concurrency of their function goes with them, lest somebody else takes it.
+   * The version they were resolved to was replaced before they started: they are resolved anew. Their place
+   * in the concurrency of their function goes with them, lest somebody else takes it.
    */
   reroute(invocations: readonly Invocation[]): void {
     for (const invocation of invocations) {

@@ -123,7 +123,7 @@ export class Scheduler implements PoolHost {
     }
   }
 
-  /** Refuses what waits, kills what is left and resolves when every process is gone and that has been told. */
+  /** Refuses what waits, kills what is left, resolves when every process is gone and that was told. */
   async close(): Promise<void> {
     this.#closed = true
     this.#ticker?.cancel()
