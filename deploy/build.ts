@@ -35,7 +35,8 @@ const REQUIRE = `import { createRequire as lambentRequire } from 'node:module'; 
 
 const results = await Promise.all([
   // Split, so that a command loads only what it needs; chunks lie beside lambent.js, as `entryPath` expects.
-  // npm packages are bundled in: one file is read and compiled sooner than hundreds. Left out is what has native code
+  // npm packages are bundled in: one file is read and compiled sooner than hundreds. Left out is what has
+  // native code
   // or reads files of its own; what is CommonJS inside needs a `require`.
   build({
     ...programs,

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { runCommandLine } from './command-line.ts'
 
-// Without a listener, SIGUSR1 from any process of the same user opens a debugger here: its code in the engine.
+// Without a listener, SIGUSR1 from any process of the same user opens a debugger here: its code in the
+// engine.
 process.on('SIGUSR1', () => {})
 
 // A reader that went away (`lambent logs x | head`) ends the command quietly, as it does for any tool in a

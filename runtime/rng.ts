@@ -21,7 +21,8 @@ export function uuidFrom(nowMs: number, random: Uint8Array, offset: number): str
   const byte = (index: number): string => HEX[random[offset + index] ?? 0] ?? '00'
   const versioned = HEX[((random[offset] ?? 0) & 0x0f) | 0x40] ?? '40'
   const variant = HEX[((random[offset + 2] ?? 0) & 0x3f) | 0x80] ?? '80'
-  return `${time.slice(0, 8)}-${time.slice(8)}-${versioned}${byte(1)}-${variant}${byte(3)}-${byte(4)}${byte(5)}${byte(6)}${byte(7)}${byte(8)}${byte(9)}`
+  const head = `${time.slice(0, 8)}-${time.slice(8)}-${versioned}${byte(1)}-${variant}${byte(3)}`
+  return `${head}-${byte(4)}${byte(5)}${byte(6)}${byte(7)}${byte(8)}${byte(9)}`
 }
 
 const POOL_BYTES = 4000

@@ -27,7 +27,9 @@ export async function init({ out }: Session, folder: string): Promise<ExitCode> 
   return EXIT.ok
 }
 
-/** How this installation is called from here: npx finds it only in its own folder or where it is a dependency. */
+/**
+ * How this installation is called from here: npx finds it only in its own folder or where it is a dependency.
+ */
 const program = (): string =>
   process.cwd() === packageRoot() || packageRoot().startsWith(join(process.cwd(), 'node_modules'))
     ? 'npx lambent'

@@ -24,7 +24,8 @@ export class Connection {
   }
 
   /**
-   * An `invoke` frame: header and meta in one allocation, the payload behind it. An `urgent` one, for a process that
+   * An `invoke` frame: header and meta in one allocation, the payload behind it. An `urgent` one, for a
+   * process that
    * has nothing to do, does not wait for the end of the turn.
    */
   invoke(id: number, flags: number, meta: InvokeMeta, payload: Buffer, urgent: boolean): void {

@@ -5,16 +5,8 @@ import type { Journal } from '../store/journal.ts'
 import { Connection } from './connection.ts'
 import type { EnvironmentIdentity, EnvironmentOwner } from './environment-owner.ts'
 import { successor, type EnvironmentState } from './environment-state.ts'
-import {
-  FLAG,
-  FRAME,
-  frame,
-  readInitialized,
-  readResultMeta,
-  RESULT_META_BYTES,
-  type Hello,
-  type Specialization,
-} from './frames.ts'
+import type { Hello, ResultMeta, Specialization } from './frames.ts'
+import { FLAG, FRAME, frame, readInitialized, readResultMeta, RESULT_META_BYTES } from './frames.ts'
 import type { GatewayMember } from './gateway.ts'
 import { InFlight } from './in-flight.ts'
 import type { Invocation, InvocationHost } from './invocation.ts'
@@ -56,7 +48,6 @@ export class Environment implements GatewayMember, InvocationHost {
   initFailed = false
   loadingTimedOut = false
   loadsAgain = false // what another one could not load in time
-  streamingHandler = false
   #state: EnvironmentState = 'starting'
   #connection: Connection | undefined
   #nextId = 1
@@ -282,7 +273,6 @@ export class Environment implements GatewayMember, InvocationHost {
     this.initMs = result.durationMs
     this.loaded = true
     this.initFailed = result.error !== undefined
-    this.streamingHandler = result.streaming
     if (result.error === undefined && this.#state === 'loading') {
       this.#transition('idle')
       this.idleSince = this.#clock.monotonicMs()
@@ -292,27 +282,24 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   #answered(flags: number, id: number, body: Buffer): void {
-    const meta = readResultMeta(body)
-    this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
-    this.recentMs += (meta.durationMs - this.recentMs) / 8
+    const meta = this.#takeMeta(body)
     if (flags & FLAG.fatal && this.#state === 'busy') this.#transition('draining')
-    this.#finish(id, meta.logBytes, (invocation) =>
-      invocation.input.observer.answered(
-        invocation,
-        (flags & FLAG.error) !== 0,
-        meta,
-        body.subarray(RESULT_META_BYTES),
-      ),
-    )
+    const payload = body.subarray(RESULT_META_BYTES)
+    const isError = (flags & FLAG.error) !== 0
+    this.#finish(id, meta.logBytes, (one) => one.input.observer.answered(one, isError, meta, payload))
   }
 
   #streamEnded(flags: number, id: number, body: Buffer): void {
-    const meta = readResultMeta(body)
+    const meta = this.#takeMeta(body)
     const error = flags & FLAG.error ? body.subarray(RESULT_META_BYTES) : undefined
+    this.#finish(id, meta.logBytes, (one) => one.input.observer.streamEnded(one, error, meta))
+  }
+
+  #takeMeta(body: Buffer): ResultMeta {
+    const meta = readResultMeta(body)
     this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
-    this.#finish(id, meta.logBytes, (invocation) =>
-      invocation.input.observer.streamEnded(invocation, error, meta),
-    )
+    this.recentMs += (meta.durationMs - this.recentMs) / 8
+    return meta
   }
 
   #find(id: number, then: (invocation: Invocation) => void): void {

@@ -1,6 +1,9 @@
 import type { Invocation } from './invocation.ts'
 
-/** What one process has been handed and has not answered, in order: what runs, and what is held ahead of its turn. */
+/**
+ * What one process has been handed and has not answered, in order: what runs, and what is held ahead of its
+ * turn.
+ */
 export class InFlight {
   readonly #all: Invocation[] = []
   #running = 0
@@ -41,7 +44,7 @@ export class InFlight {
   /** Those held, last first: what goes back to the front of a queue one by one keeps its order. */
   heldLastFirst(): Invocation[] {
     if (this.#running === this.#all.length) return []
-    return this.#all.filter((one) => one.state === 'queued-ahead').reverse()
+    return this.#all.filter((one) => one.state === 'queued-ahead').toReversed()
   }
 
   remove(invocation: Invocation): void {
@@ -54,6 +57,6 @@ export class InFlight {
   /** Empties it; last first. */
   takeAll(): Invocation[] {
     this.#running = 0
-    return this.#all.splice(0).reverse()
+    return this.#all.splice(0).toReversed()
   }
 }

@@ -65,7 +65,9 @@ export interface LaunchedProcess {
    */
   readonly cacheDirectory: string
   readonly cacheRoot: string
-  /** Variables it must keep, so that a sweep finds what it leaves behind; empty where the tree surely dies. */
+  /**
+   * Variables it must keep, so that a sweep finds what it leaves behind; empty where the tree surely dies.
+   */
   readonly variables: Readonly<Record<string, string>>
   /** Its own /tmp on this machine. */
   readonly temporaryDirectory: string

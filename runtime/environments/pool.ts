@@ -227,7 +227,9 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     return best
   }
 
-  /** How many may wait inside it: as many as it runs in a few milliseconds, so that one write carries several. */
+  /**
+   * How many may wait inside it: as many as it runs in a few milliseconds, so that one write carries several.
+   */
   #aheadOf(environment: Environment): number {
     const { recentMs } = environment
     if (this.#concurrency > 1) return recentMs < AHEAD_PATIENCE_MS ? this.#concurrency : 0

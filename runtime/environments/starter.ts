@@ -166,7 +166,10 @@ export function createStarter(parts: {
   return starter
 }
 
-/** Puts the code cache where the process can read it. Undefined when there is none: it costs time, nothing else. */
+/**
+ * Puts the code cache where the process can read it. Undefined when there is none: it costs time, nothing
+ * else.
+ */
 function placeCodeCache(
   process: LaunchedProcess,
   packages: CodePackages,

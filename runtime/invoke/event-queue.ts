@@ -154,7 +154,8 @@ export class EventQueue {
   }
 
   /**
-   * What still runs is about to be killed by the engine itself. That is no outcome: such an event is owed, and
+   * What still runs is about to be killed by the engine itself. That is no outcome: such an event is owed,
+   * and
    * runs again after the next start.
    */
   abandon(): void {

@@ -43,8 +43,10 @@ export interface CodePackages {
   /** Where the code cache for this Node version lies, once there is one. */
   codeCachePath(codePackage: CodePackage, nodeVersion: string, functionId?: string): string | undefined
   /**
-   * Keeps a code cache. One that a function's own process made after a run is for that function alone: V8 believes
-   * what is in it. Without `functionId` it is for everyone who has this package, so it must have been made by us.
+   * Keeps a code cache. One that a function's own process made after a run is for that function alone: V8
+   * believes
+   * what is in it. Without `functionId` it is for everyone who has this package, so it must have been made by
+   * us.
    */
   saveCodeCache(
     codePackage: CodePackage,

@@ -338,7 +338,10 @@ export class Scheduler implements PoolHost {
     }
   }
 
-  /** After a real run the cache can hold what was compiled lazily: once per function, package and Node version. */
+  /**
+   * After a real run the cache can hold what was compiled lazily: once per function, package and Node
+   * version.
+   */
   #refineCodeCache(pool: EnvironmentPool, environment: Environment): void {
     const key = `${pool.version.functionId} ${pool.version.codePackage.id} ${environment.identity.nodeVersion}`
     if (this.#cached.has(key) || environment.invocations === 0) return

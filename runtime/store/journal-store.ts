@@ -160,7 +160,8 @@ export class JournalStore implements BatchSink {
 
   #addLine(open: OpenStream, timeMs: number, requestId: string, message: string): void {
     if (this.#files === undefined) return
-    // Lines are read in order of time, and a line is stamped when it arrives: the END of an invocation, whose time
+    // Lines are read in order of time, and a line is stamped when it arrives: the END of an invocation, whose
+    // time
     // is computed, must not come before them.
     open.lastTimeMs = Math.max(open.lastTimeMs, Math.round(timeMs))
     open.text += renderFileLine(open.lastTimeMs, requestId, message)

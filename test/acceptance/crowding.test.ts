@@ -15,7 +15,9 @@ import { until, within } from '../support/until.ts'
 /** More work than places: what waits, what is refused, what dies together, and that nothing hangs. */
 const crowding = suite('more work than places')
 
-/** Answers with a mark of its process; `for` runs that many ms, `spin` never gives the loop back, `die` exits. */
+/**
+ * Answers with a mark of its process; `for` runs that many ms, `spin` never gives the loop back, `die` exits.
+ */
 const WORKER = `
 const born = Math.random().toString(36).slice(2)
 let started = 0

@@ -14,7 +14,8 @@ import { until, within } from '../support/until.ts'
 import { ENDINGS, type Ending } from './misbehaviours.ts'
 
 /**
- * Handlers that end badly: the caller gets AWS's answer, REPORT and record say the same, and the next call works, in a
+ * Handlers that end badly: the caller gets AWS's answer, REPORT and record say the same, and the next call
+ * works, in a
  * fresh process where the old one died.
  */
 const ending = suite('a handler that')
@@ -60,7 +61,9 @@ ending('exits after its reply costs the caller nothing, and the next call gets a
     lambent,
     'late-exit',
     `const born = Math.random()
-     exports.handler = async (event) => { if (event.bad) setTimeout(() => process.exit(4), 30); return { born } }`,
+     exports.handler = async (event) => {
+       if (event.bad) setTimeout(() => process.exit(4), 30)
+       return { born } }`,
   )
 
   const bad = await call(lambent, 'late-exit', { bad: true })

@@ -26,7 +26,9 @@ interface Scene extends AsyncDisposable {
   readonly findings: Findings
 }
 
-/** An engine with a secret in its variables, a victim beside the hostile function, and what the latter found. */
+/**
+ * An engine with a secret in its variables, a victim beside the hostile function, and what the latter found.
+ */
 async function probe(level: Level): Promise<Scene> {
   const outside = mkdtempSync('/tmp/lambent-outside-')
   writeFileSync(join(outside, 'note'), SECRET)

@@ -19,7 +19,8 @@ import { until, within } from '../support/until.ts'
 import { BURDENS, FLOODS, LEAKS, OVERRUNS } from './misbehaviours.ts'
 
 /**
- * Handlers that do what they should not, against the built program: the caller gets AWS's answer, the next call works,
+ * Handlers that do what they should not, against the built program: the caller gets AWS's answer, the next
+ * call works,
  * the record is right, and nothing of it is left. TEST_LONG=1 makes the floods 100 MB each.
  */
 const misbehaving = suite('a handler that')
@@ -30,7 +31,8 @@ let started: Promise<RunningLambent> | undefined
 const engine = (): Promise<RunningLambent> => (started ??= startLambent())
 
 /**
- * Two functions that take long to load, begun with the file: the platform gives them 10 seconds, and then the time of
+ * Two functions that take long to load, begun with the file: the platform gives them 10 seconds, and then the
+ * time of
  * one invocation.
  */
 const slowLoads = loadSlowly()
@@ -148,7 +150,9 @@ for (const [name, code] of Object.entries(LEAKS)) {
   })
 }
 
-/** One flood: how late the engine's event loop was beyond its usual lateness, and by how much its memory grew. */
+/**
+ * One flood: how late the engine's event loop was beyond its usual lateness, and by how much its memory grew.
+ */
 async function flood(lambent: RunningLambent, name: string): Promise<{ delayMs: number; grownMb: number }> {
   // Each reading begins a new measurement; what is measured is the time between looks, every 10 ms.
   const lag = async (): Promise<number> => (await metric(lambent, 'nodejs_eventloop_lag_p99_seconds')) * 1000

@@ -3,7 +3,10 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { deploy, invoke, startLambent, zipOf } from '../support/lambent.ts'
 
-/** Every runtime identifier runs on its own Node.js, fetched on first use; without a registry on the engine's own. */
+/**
+ * Every runtime identifier runs on its own Node.js, fetched on first use; without a registry on the engine's
+ * own.
+ */
 const runtimes = suite('Node.js runtimes')
 
 const CODE =

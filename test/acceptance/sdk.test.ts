@@ -21,7 +21,10 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { startLambent, zipOf, type RunningLambent } from '../support/lambent.ts'
 
-/** What somebody does with the official client and nothing but an endpoint. One engine for all tests of this file. */
+/**
+ * What somebody does with the official client and nothing but an endpoint. One engine for all tests of this
+ * file.
+ */
 const sdk = suite('the AWS SDK for JavaScript')
 
 let lambent: RunningLambent | undefined
@@ -86,7 +89,7 @@ sdk('deploys a zip, waits for Active, invokes and reads the tail', async () => {
   const tail = Buffer.from(output.LogResult ?? '', 'base64').toString('utf8')
   assert.match(
     tail,
-    /^START RequestId: \S+ Version: \$LATEST\n\S+Z\t\S+\tINFO\tseen 1\nEND RequestId: \S+\nREPORT RequestId: /,
+    /^START RequestId: \S+ Version: \$LATEST\n\S+Z\t\S+\tINFO\tseen 1\nEND RequestId: \S+\nREPORT /,
   )
   assert.match(tail, /Init Duration: [\d.]+ ms\t\n$/)
 })
@@ -235,7 +238,10 @@ sdk('a changed variable is seen by the next invocation', async () => {
 sdk('a stream is not buffered: the first part arrives before the last is written', async () => {
   const lambda = await client()
   const code = `exports.handler = awslambda.streamifyResponse(async (event, stream) => {
-    stream.write('first'); await new Promise((resolve) => setTimeout(resolve, 600)); stream.write('last'); stream.end() })`
+    stream.write('first')
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    stream.write('last')
+    stream.end() })`
   await create(lambda, 'streams', { code, timeout: 10 })
   await lambda.send(new InvokeCommand({ FunctionName: 'streams' }))
 

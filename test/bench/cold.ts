@@ -9,8 +9,10 @@ const REFILL_MS = 900
 const CACHE_MS = 2500
 
 /**
- * Cold starts over a warm call, from a spare and without. Every sample changes a variable of the function, so that its
- * environments are replaced: what is ready is what is ready for any function that was deployed and has run once.
+ * Cold starts over a warm call, from a spare and without. Every sample changes a variable of the function, so
+ * that its
+ * environments are replaced: what is ready is what is ready for any function that was deployed and has run
+ * once.
  */
 export async function measureCold(): Promise<Figure[]> {
   const large = await largePackage()

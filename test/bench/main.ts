@@ -7,7 +7,8 @@ import { measureMemory } from './memory.ts'
 import { print, type Figure } from './report.ts'
 
 /**
- * `npm run bench [-- section…] [--rounds N] [--seconds N] [--assert]`: every figure of the scoreboard in one run, as
+ * `npm run bench [-- section…] [--rounds N] [--seconds N] [--assert]`: every figure of the scoreboard in one
+ * run, as
  * ratios against floors measured beside it. `--assert` fails below 70 % of a target, so that noise does not.
  */
 const argv = process.argv.slice(2)

@@ -52,7 +52,8 @@ export async function call({ url }: RunningLambent, name: string, payload: unkno
 
 /** The error JSON of an answer. */
 export const failureOf = ({ body }: Answer): { errorType: string; errorMessage: string; trace?: string[] } =>
-  body as { errorType: string; errorMessage: string; trace?: string[] } // compared field by field by the caller
+  // compared field by field by the caller
+  body as { errorType: string; errorMessage: string; trace?: string[] }
 
 /** The record of a run, once it is there. */
 export const runOf = (lambent: RunningLambent, requestId: string): Promise<Run> =>

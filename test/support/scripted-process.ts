@@ -20,7 +20,8 @@ export interface Held {
 }
 
 /**
- * A process that is not there: it speaks the frames of an execution environment and does what a test says, when it
+ * A process that is not there: it speaks the frames of an execution environment and does what a test says,
+ * when it
  * says so. Real processes have tests of their own; this one makes order and time exact.
  */
 export class ScriptedProcess {

@@ -49,7 +49,8 @@ export interface CompiledFile {
 const { readFileSync } = fs
 
 /**
- * Packs what V8 has compiled so far, for the next start; empty when there is nothing. The cache is for code that lies
+ * Packs what V8 has compiled so far, for the next start; empty when there is nothing. The cache is for code
+ * that lies
  * in `shownRoot`, which is where the files seemed to lie when they were compiled.
  */
 export function packCodeCache(taskRoot: string, files: Iterable<CompiledFile>, shownRoot = taskRoot): Buffer {
@@ -84,7 +85,8 @@ export class CodeCache {
   #rejected = 0
 
   /**
-   * Reads a cache; one that is damaged, or was made for another Node.js or another place, counts as rejected and
+   * Reads a cache; one that is damaged, or was made for another Node.js or another place, counts as rejected
+   * and
    * gives nothing.
    */
   constructor(path: string, taskRoot: string) {
@@ -132,7 +134,8 @@ function readCodeCache(
     if (whole.length > MAX_CODE_CACHE_BYTES + PREFIX_BYTES + MAX_CODE_CACHE_BYTES) return undefined
     if (whole.toString('latin1', 0, MAGIC.length) !== MAGIC) return undefined
     const headerEnd = PREFIX_BYTES + whole.readUInt32LE(MAGIC.length)
-    const header = JSON.parse(whole.toString('utf8', PREFIX_BYTES, headerEnd)) as Header // written by packCodeCache
+    // written by packCodeCache
+    const header = JSON.parse(whole.toString('utf8', PREFIX_BYTES, headerEnd)) as Header
     const platform = thisPlatform()
     if (header.node !== platform.node || header.architecture !== platform.architecture) return undefined
     if (header.v8 !== platform.v8 || header.taskRoot !== taskRoot) return undefined

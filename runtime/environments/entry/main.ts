@@ -6,6 +6,8 @@ import { after } from './clock.ts'
 import { CommonJsLoader } from './commonjs.ts'
 import { Connection } from './connection.ts'
 import { commonJsFileOf } from './loader.ts'
+import { LogOutput } from './log-output.ts'
+import { rehearse } from './rehearsal.ts'
 import { Specialized } from './specialized.ts'
 
 /**
@@ -31,6 +33,11 @@ class Program {
   readonly #connection: Connection
   #specialized: Specialized | undefined
   #early: Early[] = []
+  /**
+   * Everything that is written goes through it from the start: taking the streams over later would cost a
+   * cold start.
+   */
+  readonly #output = new LogOutput(() => this.#specialized?.writer ?? '')
 
   constructor(socketPath: string) {
     this.#connection = new Connection(
@@ -44,6 +51,8 @@ class Program {
   async start(hello: Hello): Promise<void> {
     this.#connection.send(frame(FRAME.hello, hello))
     await touchBuiltins()
+    await rehearse()
+    this.#output.capture()
     this.#connection.send(frame(FRAME.ready))
   }
 
@@ -68,7 +77,7 @@ class Program {
     if (this.#specialized !== undefined) throw new Error('This environment is a function already.')
     // Written by the engine that brought this program along.
     const specialization = JSON.parse(body.toString()) as Specialization
-    this.#specialized = new Specialized(this.#connection, specialization, exit)
+    this.#specialized = new Specialized(this.#connection, specialization, this.#output, exit)
     await this.#specialized.load()
     const early = this.#early
     this.#early = []

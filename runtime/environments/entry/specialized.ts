@@ -15,7 +15,7 @@ import { contractOf, type HandlerContract } from './contract.ts'
 import { RuntimeError, toErrorJson } from './errors.ts'
 import { Executor } from './executor.ts'
 import { loadHandler } from './loader.ts'
-import { LogOutput } from './log-output.ts'
+import type { LogOutput } from './log-output.ts'
 import { installSourceMaps } from './source-maps.ts'
 
 /** Node's own code for a program that ends while a top-level await is pending. */
@@ -41,13 +41,23 @@ export class Specialized {
   #cache: CodeCache | undefined
   #state: State = { kind: 'loading', startedAtMs: monotonicMs() }
 
-  constructor(connection: Connection, specialization: Specialization, exit: (code: number) => void) {
+  constructor(
+    connection: Connection,
+    specialization: Specialization,
+    output: LogOutput,
+    exit: (code: number) => void,
+  ) {
     this.#connection = connection
     this.#specialization = specialization
     this.#exit = exit
     this.#contract = contractOf(specialization.runtime)
     this.#scope = new CallScope(specialization.concurrency)
-    this.#output = new LogOutput(() => this.#scope.logged()?.meta.requestId ?? '')
+    this.#output = output
+  }
+
+  /** Request id of the invocation that is writing; '' outside of any. */
+  get writer(): string {
+    return this.#scope.logged()?.meta.requestId ?? ''
   }
 
   /** What runs invocations; undefined while the code loads and when it could not be loaded. */
@@ -58,7 +68,6 @@ export class Specialized {
   /** Becomes the function's environment and tells the engine how that went. Never rejects. */
   async load(): Promise<void> {
     replaceEnvironment(this.#specialization.environment)
-    this.#output.capture()
     const { concurrency, functionName, functionVersion, memoryMb, logGroup, logStream } = this.#specialization
     const logError = patchConsole({
       specialization: this.#specialization,

@@ -26,7 +26,7 @@ const REFUSED_CREATES: readonly [states: string, change: object, name: string, m
     'an unknown runtime',
     { FunctionName: 'x', Runtime: 'PYTHON3.9' },
     'InvalidParameterValueException',
-    /^Value PYTHON3\.9 at 'runtime' failed .*: Member must satisfy enum value set: \[nodejs20\.x, .*\] or be a valid/,
+    /^Value PYTHON3\.9 at 'runtime' failed .*: Member must satisfy enum value set: \[nodejs20\.x, .*\] or be/,
   ],
   [
     'a runtime of the past',
