@@ -24,7 +24,8 @@ export function createOutput(options: {
   environment: Readonly<Record<string, string | undefined>>
 }): Output {
   const { json, environment } = options
-  const isTerminal: boolean = process.stderr.isTTY === true // undefined in a pipe, which createColors takes for "decide"
+  // Undefined in a pipe, which createColors would take for leave to decide by itself.
+  const isTerminal: boolean = process.stderr.isTTY === true
   const isPlain = (environment.NO_COLOR ?? '') !== '' || environment.TERM === 'dumb'
   const data = (chunk: string | Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -4,6 +4,7 @@ import { measureFrames } from './frames.ts'
 import { measureHttp } from './http.ts'
 import { loadTool } from './load.ts'
 import { measureMemory } from './memory.ts'
+import { measurePeers } from './peers.ts'
 import { print, type Figure } from './report.ts'
 
 /**
@@ -25,6 +26,7 @@ const sections: Record<string, () => Promise<Figure[]>> = {
   cold: measureCold,
   frames: measureFrames,
   memory: measureMemory,
+  peers: () => measurePeers(rounds, seconds),
 }
 const wanted = argv.filter((word) => word in sections)
 const figures: Figure[] = []
