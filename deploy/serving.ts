@@ -68,15 +68,20 @@ export async function untilStopped(
   await stopServing({ out }, lambent)
 }
 
+const HOLD_MS = 1000
+
 /** Drains and stops; see `untilStopped` for a second signal. */
 export async function stopServing({ out }: Pick<Session, 'out'>, lambent: RunningLambent): Promise<void> {
   const kill = (): never => process.exit(EXIT.interrupted)
   process.on('SIGINT', kill)
   process.on('SIGTERM', kill)
   if (out.isTerminal) out.note('Stopping: running work may finish. Once more to stop at once.')
+  // The engine's own timers keep no process alive: without this one, Node.js could end before the stop has.
+  const held = setInterval(() => {}, HOLD_MS)
   try {
     await lambent.stop()
   } finally {
+    clearInterval(held)
     process.off('SIGINT', kill)
     process.off('SIGTERM', kill)
   }
