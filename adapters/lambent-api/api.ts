@@ -46,7 +46,11 @@ export function createLambentApi(parts: LambentApiParts): Hono {
     openAPIRouteHandler(app, {
       documentation: {
         openapi: '3.1.0',
-        info: { title: 'Lambent API', version: engine.health().version },
+        info: {
+          title: 'Lambent API',
+          description: 'Health, nodes, environments, runs, logs and events of a running Lambent.',
+          version: engine.health().version,
+        },
       },
       // A refused query answers as every refusal does: the operations say so themselves.
       defaultValidationErrorResponse: false,

@@ -138,9 +138,19 @@ export const FLOODS: Readonly<Record<string, string>> = {
   colours: `const text = '\\x1b[31mred\\x1b[0m\\n'.repeat(8000); for (let at = 0; at < megabytes * 10; at++) process.stderr.write(text)`,
 }
 
-/** Bodies that burden the machine until they are ended: by their time limit or for want of memory. */
+/**
+ * Bodies that burden the machine until they are ended: by their time limit, for want of memory, by themselves, or
+ * because their answer is too large.
+ */
 export const BURDENS: Readonly<Record<string, string>> = {
   spinning: 'for (;;);',
   flooding: `const text = ('x'.repeat(99) + '\\n').repeat(1000); for (;;) process.stdout.write(text)`,
   leaking: 'const kept = []; for (;;) kept.push(Buffer.alloc(1e6, 1))',
+  waiting: 'await new Promise(() => setInterval(() => {}, 1e5))',
+  exiting: 'await new Promise((resolve) => setTimeout(resolve, 100)); process.exit(3)',
+  forking: `for (let at = 0; at < 40; at++) {
+    require('node:child_process').spawn('sleep', ['30'], { detached: true, stdio: 'ignore' }).unref()
+  }
+  await new Promise(() => setInterval(() => {}, 1e5))`,
+  answering: 'return "x".repeat(7e6)',
 }
