@@ -139,7 +139,8 @@ export const FLOODS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Bodies that burden the machine until they are ended: by their time limit, for want of memory, by themselves, or
+ * Bodies that burden the machine until they are ended: by their time limit, for want of memory, by
+ * themselves, or
  * because their answer is too large.
  */
 export const BURDENS: Readonly<Record<string, string>> = {
