@@ -237,12 +237,12 @@ const RULES: readonly Rule[] = [
     bad: [
       ['README.md', `see ${'/wor'}k/main`],
       ['deploy/a.ts', `const a = '${'/hom'}e/someone/b'`],
-      ['README.md', `http${'://'}registry.corp.internal/npm`],
+      ['README.md', `http${'://'}packages.corp.internal/npm`],
       ['package-lock.json', `"resolved": "https${'://'}npm.corp/a.tgz"`],
     ],
     good: [
       ['README.md', 'http://127.0.0.1:4700 and https://docs.aws.amazon.com/lambda/ and ./work/a'],
-      ['package-lock.json', `"resolved": "https${'://'}registry.npmjs.org/a.tgz"`],
+      ['package-lock.json', `"resolved": "functions/hello"`],
     ],
   },
 ]
