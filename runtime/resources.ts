@@ -29,10 +29,3 @@ export function subtract(left: Resources, right: Resources): Resources {
   for (const name in right) rest[name] = (rest[name] ?? 0) - (right[name] ?? 0)
   return rest
 }
-
-/** The names in `request` that exceed `available`, each with both amounts in plain units, for messages. */
-export function shortfall(request: Resources, available: Resources): string[] {
-  return Object.entries(request)
-    .filter(([name, amount]) => amount > (available[name] ?? 0))
-    .map(([name, amount]) => `${name} ${amount / MILLI} of ${(available[name] ?? 0) / MILLI}`)
-}

@@ -70,7 +70,6 @@ export class Invocation {
   id = 0
   host: InvocationHost | undefined
   /** Monotonic ms. */
-  readonly acceptedAt: number
   waitingSince: number
   startedAt = 0
   /** Monotonic ms; Infinity without a time limit. */
@@ -82,7 +81,6 @@ export class Invocation {
 
   constructor(input: InvocationInput, nowMonotonicMs: number) {
     this.input = input
-    this.acceptedAt = nowMonotonicMs
     this.waitingSince = nowMonotonicMs
   }
 

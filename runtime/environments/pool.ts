@@ -42,7 +42,6 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   starting = 0
   /** Takes no new invocation: its version was replaced. */
   retired = false
-  lastUsedAt = 0
   readonly #idle: Environment[] = []
   readonly #concurrency: number
   readonly #host: PoolHost
@@ -145,7 +144,6 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       this.#give(environment, invocation)
     }
     if (environment.state !== 'idle') return
-    this.lastUsedAt = environment.idleSince
     if (!this.#idle.includes(environment)) this.#idle.push(environment)
     this.#host.settled(this, environment)
   }
