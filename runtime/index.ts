@@ -49,8 +49,6 @@ export interface Engine {
   watch(afterId: number | undefined, listener: (event: EngineEvent) => void): Disposable
   /** Where functions reach the engine's own APIs: known once a listener is bound. */
   setApiUrl(url: string): void
-  /** Resolves when the spare environments that are wanted have booted. */
-  sparesReady(): Promise<void>
   /**
    * Refuses new work, waits for running work up to `drainMs`, then kills what is left and closes everything.
    */
@@ -276,7 +274,6 @@ async function openEngine(
     setApiUrl: (url) => {
       starter.engineUrl = url
     },
-    sparesReady: () => spares.settled(),
     stop: () => (stopping ??= stop()),
   }
 }

@@ -32,7 +32,6 @@ export class Spares implements EnvironmentOwner<Environment> {
   readonly #clock: Clock
   #refill: Timer | undefined
   #closed = false
-  #whenReady: (() => void)[] = []
 
   constructor(options: {
     perVersion: number
@@ -71,14 +70,6 @@ export class Spares implements EnvironmentOwner<Environment> {
     return spare
   }
 
-  /** Resolves when every wanted spare has booted, or could not. */
-  settled(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#whenReady.push(resolve)
-      this.#announce()
-    })
-  }
-
   close(): void {
     this.#closed = true
     this.#refill?.cancel()
@@ -91,7 +82,6 @@ export class Spares implements EnvironmentOwner<Environment> {
     for (const shelf of this.#shelves.values()) {
       if (shelf.booting.delete(environment)) shelf.ready.push(environment)
     }
-    this.#announce()
   }
 
   stopped(environment: Environment): void {
@@ -101,7 +91,6 @@ export class Spares implements EnvironmentOwner<Environment> {
       if (shelf.booting.delete(environment)) shelf.failures += 1
     }
     this.#refillLater()
-    this.#announce()
   }
 
   loaded(): void {}
@@ -135,10 +124,5 @@ export class Spares implements EnvironmentOwner<Environment> {
     while (shelf.ready.length + shelf.booting.size < this.#perVersion) {
       shelf.booting.add(this.#starter.start({ binary: shelf.binary, launcher: this.#launcher, owner: this }))
     }
-  }
-
-  #announce(): void {
-    const booting = [...this.#shelves.values()].some((shelf) => shelf.booting.size > 0)
-    if (!booting) for (const resolve of this.#whenReady.splice(0)) resolve()
   }
 }
