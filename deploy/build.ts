@@ -30,7 +30,17 @@ const programs: BuildOptions = {
 /** What runs inside an environment is one file without dependencies, for every Node.js from 20 on. */
 const sandboxed: BuildOptions = { ...common, format: 'cjs', sourcemap: false, minifySyntax: true }
 
-const UNBUNDLED = ['better-sqlite3', 'esbuild', 'koffi', 'chokidar', 'msgpackr', 'node-cron', 'pino']
+const UNBUNDLED = [
+  'better-sqlite3',
+  'esbuild',
+  'koffi',
+  'chokidar',
+  'msgpackr',
+  'node-cron',
+  'pino',
+  '@aws-sdk/*',
+  'kafkajs',
+]
 const REQUIRE = `import { createRequire as lambentRequire } from 'node:module'; const require = lambentRequire(import.meta.url);`
 
 const results = await Promise.all([
