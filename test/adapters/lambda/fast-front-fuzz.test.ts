@@ -21,7 +21,7 @@ const INVITATION = 'HTTP/1.1 100 Continue\r\n\r\n'
 
 const fuzz = suite('the front against Node’s parser')
 
-/** What one connection gave: answers that can be compared, how many invitations, whether it ended with a reset. */
+/** What one connection gave: answers that can be compared, invitations to go on, and whether it was reset. */
 interface Heard {
   readonly answers: readonly string[]
   readonly invitations: number
@@ -89,7 +89,7 @@ async function send(port: number, { packets }: Exchange): Promise<Heard> {
   }
   if (!socket.destroyed) socket.end()
   await within('an exchange to end', closed, HANG_MS)
-  // Node invites at once, even in the middle of an answer to an earlier request: only their number can be compared.
+  // Node invites at once, even in the middle of an earlier answer: only how often can be compared.
   const pieces = text.split(INVITATION)
   const answers = pieces
     .join('')
