@@ -37,7 +37,7 @@ export interface Targets {
   /**
    * Resolves when the target has taken the message. `scope` is whose message it is.
    *
-   * Rejects with EngineError: 'invalid' (no ARN of a target, or the target refuses this message), 'not-found',
+   * Rejects with EngineError: 'invalid' (no ARN of a target, or it refuses this message), 'not-found',
    * 'forbidden', 'too-large', 'throttled', 'unavailable' (nobody there, or its failure).
    */
   deliver(scope: Scope, targetArn: string, message: OutgoingMessage, signal?: AbortSignal): Promise<void>
@@ -46,7 +46,7 @@ export interface Targets {
 /** Queues whose URL is remembered. */
 const MAX_QUEUE_URLS = 1000
 
-/** Delivery to queues, topics, event buses and buckets with AWS's clients, and to functions of this engine. */
+/** Delivery to queues, topics, event buses and buckets by AWS's clients, to functions by this engine. */
 export function createTargets(parts: {
   readonly clients: AwsClients
   readonly invoker: Pick<Invoker, 'accept'>
