@@ -5,10 +5,11 @@ import { readBatch, type BatchSink, type FinishedRun, type RunPlace } from './jo
 import { renderFileLine } from './log-file-lines.ts'
 import { LogFiles } from './log-files.ts'
 import { droppedLine, endLines, endOf, startLine } from './log-lines.ts'
+import { pageLogs } from './log-pages.ts'
 import { searchLogs } from './log-search.ts'
-import { findLogFiles, insertLogStream } from './log-streams.ts'
+import { filesOfStreams, findLogFiles, insertLogStream, summarizeStreams } from './log-streams.ts'
 import { statementsOf } from './reading.ts'
-import { applyRetention } from './retention.ts'
+import { applyRetention, forgetLogs } from './retention.ts'
 import { readRun, runParameters, runStatements, searchRuns } from './runs.ts'
 import type { SqlValue } from './store.ts'
 import type { BatchOutcome, JournalBatch, WriterAnswers, WriterQuestion } from './writer-messages.ts'
@@ -24,6 +25,7 @@ interface OpenStream {
   /** Lines of this batch, as they go to the file. */
   text: string
   lines: number
+  firstTimeMs: number
   lastTimeMs: number
 }
 
@@ -83,6 +85,19 @@ export class JournalStore implements BatchSink {
           pause,
         )
       }
+      case 'page': {
+        const files = this.#files
+        if (files === undefined) return { events: [], more: false }
+        const found = findLogFiles(this.#writer.db, question.query).map((file) => files.current(file))
+        return pageLogs(found, files.pathOf, question.query, pause)
+      }
+      case 'streams': {
+        const found = filesOfStreams(this.#writer.db, question.query)
+        return summarizeStreams(found.map((file) => this.#files?.current(file) ?? file))
+      }
+      case 'forget':
+        forgetLogs(this.#writer, this.#files, question, (id) => this.#isOpen(id))
+        return null
       case 'retention':
         return applyRetention(this.#writer, this.#files, question, (id) => this.#isOpen(id), pause)
     }
@@ -100,7 +115,8 @@ export class JournalStore implements BatchSink {
   open(stream: number, facts: LogStream): void {
     const streamId = this.#files === undefined ? 0 : ++this.#files.lastStreamId
     const place = { qualifier: '', environmentId: '', memoryMb: 0 }
-    this.#streams.set(stream, { streamId, facts, place, known: false, text: '', lines: 0, lastTimeMs: 0 })
+    const nothing = { text: '', lines: 0, firstTimeMs: 0, lastTimeMs: 0 }
+    this.#streams.set(stream, { streamId, facts, place, known: false, ...nothing })
   }
 
   place(stream: number, place: RunPlace): void {
@@ -164,6 +180,7 @@ export class JournalStore implements BatchSink {
     // time
     // is computed, must not come before them.
     open.lastTimeMs = Math.max(open.lastTimeMs, Math.round(timeMs))
+    if (open.lines === 0) open.firstTimeMs = open.lastTimeMs
     open.text += renderFileLine(open.lastTimeMs, requestId, message)
     open.lines++
     this.#touched.add(open)
@@ -184,7 +201,7 @@ export class JournalStore implements BatchSink {
           name,
         })
       }
-      this.#files?.prepare(streamId, stream.lastTimeMs)
+      this.#files?.prepare(streamId, stream.firstTimeMs)
     }
     const statements = statementsOf(this.#writer.db)
     for (const run of this.#runs) {

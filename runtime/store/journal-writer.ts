@@ -4,6 +4,8 @@ import { BatchBuilder } from './journal-batch.ts'
 import type { Journal, LogEvent, LogQuery, LogStream, RunQuery, RunRecord } from './journal.ts'
 import { LogFollowers, type FollowQuery } from './log-followers.ts'
 import { splitLine } from './log-lines.ts'
+import type { LogPage, LogPageQuery } from './log-pages.ts'
+import type { LogScope, LogStreamSummary } from './log-streams.ts'
 import type { BatchOutcome, FoundLogs, Retention, RetentionOutcome, WriterPort } from './writer-messages.ts'
 
 /** A batch leaves when it has this many entries, or this long after its first one. */
@@ -204,6 +206,21 @@ export class JournalWriter implements StoredJournal {
   async events(query: LogQuery): Promise<LogEvent[]> {
     this.#send()
     return eventsOf(await this.#port.ask({ kind: 'events', query }))
+  }
+
+  async page(query: LogPageQuery): Promise<LogPage> {
+    this.#send()
+    return this.#port.ask({ kind: 'page', query })
+  }
+
+  async streams(query: LogScope): Promise<LogStreamSummary[]> {
+    this.#send()
+    return this.#port.ask({ kind: 'streams', query })
+  }
+
+  async forget(query: LogScope, beforeMs: number): Promise<void> {
+    this.#send()
+    await this.#port.ask({ kind: 'forget', query, beforeMs })
   }
 
   async runs(query: RunQuery): Promise<RunRecord[]> {

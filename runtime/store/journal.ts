@@ -1,3 +1,6 @@
+import type { LogPage, LogPageQuery } from './log-pages.ts'
+import type { LogScope, LogStreamSummary } from './log-streams.ts'
+
 /** Whose records: functions of different accounts or regions never see each other. */
 export interface Scope {
   readonly account: string
@@ -127,6 +130,12 @@ export interface Journal {
   ): Disposable
   /** Stored and still buffered events, oldest first. */
   events(query: LogQuery): Promise<LogEvent[]>
+  /** A page of a group's events, in order of time. */
+  page(query: LogPageQuery): Promise<LogPage>
+  /** Streams that have lines, in order of group and name. */
+  streams(query: LogScope): Promise<LogStreamSummary[]>
+  /** Deletes the lines of some streams, but for files with a line as new as `beforeMs`. */
+  forget(query: LogScope, beforeMs: number): Promise<void>
   runs(query: RunQuery): Promise<RunRecord[]>
   run(runId: string): Promise<RunRecord | undefined>
   /** Resolves when everything handed in so far can be read back. */

@@ -39,12 +39,12 @@ export function parseFileLine(line: Buffer): FileLine | undefined {
 const CHUNK_BYTES = 128 * 1024
 
 /**
- * Hands the lines of a file to `visit`, last one first, until it answers false. `pause` is called with the
- * size of every chunk that was read. A missing file has no lines; a tail without a line feed is passed over.
+ * Hands the lines of a file to `visit` with their offsets, last one first, until it answers false. `pause` is
+ * called with the size of every chunk that was read. A missing file has no lines; a tail without a line feed is passed over.
  */
 export function readLinesBackwards(
   path: string,
-  visit: (line: Buffer) => boolean,
+  visit: (line: Buffer, offset: number) => boolean,
   pause: (bytes: number) => void,
 ): void {
   const descriptor = openIfThere(path)
@@ -61,14 +61,14 @@ export function readLinesBackwards(
       for (;;) {
         const before = lineEnd < 2 ? -1 : text.lastIndexOf(LINE_FEED, lineEnd - 2)
         if (before < 0) break
-        if (!visit(text.subarray(before + 1, lineEnd - 1))) return
+        if (!visit(text.subarray(before + 1, lineEnd - 1), start + before + 1)) return
         lineEnd = before + 1
       }
       carry = text.subarray(0, lineEnd)
       end = start
       pause(text.length)
     }
-    if (carry.length > 0) visit(carry.subarray(0, -1))
+    if (carry.length > 0) visit(carry.subarray(0, -1), 0)
   } finally {
     closeSync(descriptor)
   }

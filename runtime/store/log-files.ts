@@ -129,6 +129,11 @@ export class LogFiles {
     this.#open.delete(streamId)
   }
 
+  /** Inside a transaction: ends this file if the stream still writes to it. */
+  closeFile(streamId: number, fileId: number): void {
+    if (this.#open.get(streamId)?.fileId === fileId) this.close(streamId)
+  }
+
   /** Inside a transaction: ends all files. */
   closeAll(): void {
     for (const streamId of this.#open.keys()) this.close(streamId) // a Map may shrink under its iterator

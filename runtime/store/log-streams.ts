@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import type { LogQuery } from './journal.ts'
+import type { LogQuery, Scope } from './journal.ts'
 import { statementsOf } from './reading.ts'
 import type { SqlValue } from './store.ts'
 
@@ -56,6 +56,23 @@ export interface SearchedFile extends LogFile {
   readonly group: string
   readonly stream: string
   readonly functionName: string
+}
+
+/** The streams of a group, or one of them; without a group, of all groups. */
+export interface LogScope {
+  readonly scope: Scope
+  readonly group?: string | undefined
+  readonly stream?: string | undefined
+}
+
+/** A stream that has lines. */
+export interface LogStreamSummary {
+  readonly group: string
+  readonly name: string
+  readonly functionName: string
+  readonly firstTimeMs: number
+  readonly lastTimeMs: number
+  readonly sizeBytes: number
 }
 
 /** Makes a stream known; before its first file. */
@@ -157,6 +174,39 @@ export function findLogFiles(db: Database, query: LogQuery): SearchedFile[] {
     parameters,
   )
   return rows as SearchedFile[] // as selected
+}
+
+/** All files of some streams, in no order. */
+export function filesOfStreams(db: Database, { scope, group, stream }: LogScope): SearchedFile[] {
+  const named = [
+    ...(group === undefined ? [] : [['group_name', group] as const]),
+    ...(stream === undefined ? [] : [['name', stream] as const]),
+  ]
+  const rows = statementsOf(db).all(
+    `SELECT ${FILE_COLUMNS}, group_name AS "group", name AS stream, function_name AS functionName
+     FROM log_files JOIN log_streams USING (stream_id)
+     WHERE account = ? AND region = ?${named.map(([column]) => ` AND ${column} = ?`).join('')}`,
+    [scope.account, scope.region, ...named.map(([, value]) => value)],
+  )
+  return rows as SearchedFile[] // as selected
+}
+
+/** Sums files up by stream, in order of group and name. */
+export function summarizeStreams(files: readonly SearchedFile[]): LogStreamSummary[] {
+  const streams = new Map<string, LogStreamSummary>()
+  for (const file of files) {
+    const key = `${file.group}\n${file.stream}`
+    const before = streams.get(key)
+    streams.set(key, {
+      group: file.group,
+      name: file.stream,
+      functionName: file.functionName,
+      firstTimeMs: Math.min(before?.firstTimeMs ?? file.firstTimeMs, file.firstTimeMs),
+      lastTimeMs: Math.max(before?.lastTimeMs ?? 0, file.lastTimeMs),
+      sizeBytes: (before?.sizeBytes ?? 0) + file.sizeBytes,
+    })
+  }
+  return [...streams].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, stream]) => stream)
 }
 
 const FILE_COLUMNS = `file_id AS fileId, stream_id AS streamId, first_time_ms AS firstTimeMs,

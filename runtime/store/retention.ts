@@ -1,5 +1,5 @@
 import type { LogFiles } from './log-files.ts'
-import { closedLogBytes, oldestLogFiles, type LogFile } from './log-streams.ts'
+import { closedLogBytes, filesOfStreams, oldestLogFiles, type LogFile, type LogScope } from './log-streams.ts'
 import { countRuns, deleteOldestRuns } from './runs.ts'
 import type { Retention, RetentionOutcome } from './writer-messages.ts'
 import type { Writer } from './writer.ts'
@@ -36,6 +36,28 @@ export function applyRetention(
     logFilesDeleted += deleteFiles(writer, files, isOpen, pause, tooMuch)
   }
   return { ...runs, logFilesDeleted, logBytesKept: bytes }
+}
+
+/**
+ * Deletes what some streams hold that is older than `beforeMs`, file by file; a stream that is still written to
+ * begins a new file with its next line.
+ */
+export function forgetLogs(
+  writer: Writer,
+  files: LogFiles | undefined,
+  { query, beforeMs }: { readonly query: LogScope; readonly beforeMs: number },
+  isOpen: (streamId: number) => boolean,
+): void {
+  if (files === undefined) return
+  const found = filesOfStreams(writer.db, query).map((file) => files.current(file))
+  const old = found.filter((file) => file.lastTimeMs < beforeMs)
+  for (let start = 0; start < old.length; start += SLICE) {
+    const slice = old.slice(start, start + SLICE)
+    writer.transaction(() => {
+      for (const { streamId, fileId } of slice) files.closeFile(streamId, fileId)
+      files.delete(slice, isOpen)
+    })
+  }
 }
 
 function deleteRuns(

@@ -1,5 +1,7 @@
 import type { LogQuery, RunQuery, RunRecord } from './journal.ts'
 import type { Group } from './groups.ts'
+import type { LogPage, LogPageQuery } from './log-pages.ts'
+import type { LogScope, LogStreamSummary } from './log-streams.ts'
 
 /** What a writer needs to start; plain values, because it may run in a thread of its own. */
 export interface WriterOptions {
@@ -67,6 +69,9 @@ export interface FoundLogs {
 export type WriterQuestion =
   | { kind: 'sync' }
   | { kind: 'events'; query: LogQuery }
+  | { kind: 'page'; query: LogPageQuery }
+  | { kind: 'streams'; query: LogScope }
+  | { kind: 'forget'; query: LogScope; beforeMs: number }
   | { kind: 'runs'; query: RunQuery }
   | { kind: 'run'; runId: string }
   | { kind: 'retention'; retention: Retention; nowMs: number }
@@ -75,6 +80,9 @@ export type WriterQuestion =
 export interface WriterAnswers {
   sync: null
   events: FoundLogs
+  page: LogPage
+  streams: LogStreamSummary[]
+  forget: null
   runs: RunRecord[]
   run: RunRecord | undefined
   retention: RetentionOutcome

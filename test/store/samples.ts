@@ -54,7 +54,7 @@ export const makeRun = (runId: string): RunRecord => ({
 })
 
 /** A stream of the function that the other samples run. */
-export const makeStream = (): LogStream => ({
+export const makeStream = (more: Partial<LogStream> = {}): LogStream => ({
   scope: SCOPE,
   functionId: 'fn-1',
   functionName: 'orders',
@@ -63,6 +63,7 @@ export const makeStream = (): LogStream => ({
   name: '2026/01/02/[$LATEST]0123456789abcdef0123456789abcdef',
   format: 'Text',
   systemLevel: 'INFO',
+  ...more,
 })
 
 /** What a test engine logs, kept to look at. */
