@@ -17,6 +17,7 @@ import { Invocations, maxPayloadBytes } from './lambda/invocations.ts'
 import { createInvokeHandler } from './lambda/invoke.ts'
 import { createLambentApi } from './lambent-api/api.ts'
 import { createMetrics, type EngineMetrics } from './lambent-api/metrics.ts'
+import { createLogsApi, LOGS_TARGET } from './logs-api/api.ts'
 import { openListener, type Listener, type RequestHandler, type Service } from './listener.ts'
 import { createStsApi } from './sts/api.ts'
 
@@ -144,12 +145,15 @@ function apiService(
     createLambdaApi({ registry, packages, clock, rng, config, log, publicUrls: () => publicUrls }),
   )
   const sts = throughHono(createStsApi({ clock, rng }))
+  const { journal, logGroups: groups } = engine
+  const logs = throughHono(createLogsApi({ journal, groups, registry, clock, rng, log, stopping }))
   return {
     handle(request, response) {
       if (invoke(request, response)) return
       const path = pathOf(request)
       if (path === '/lambent/v1' || path.startsWith('/lambent/v1/')) lambent(request, response)
       else if (path === '/metrics' && request.method === 'GET') sendMetrics(metrics, log)(request, response)
+      else if (path === '/' && isLogsCall(request)) logs(request, response)
       else if (path === '/' && isQueryCall(request)) sts(request, response)
       else lambda(request, response)
     },
@@ -214,6 +218,10 @@ const logToStderr = (config: Config, clock: Clock): Log =>
   createLog({ level: config.logLevel, clock, sink: (line) => process.stderr.write(`${line}\n`) })
 
 const withoutSlash = (url: string): string => url.replace(/\/$/, '')
+
+/** AWS's JSON protocol: the operation is in a header. */
+const isLogsCall = ({ headers }: IncomingMessage): boolean =>
+  String(headers['x-amz-target'] ?? '').startsWith(LOGS_TARGET)
 
 /** AWS's older protocol: an action in a form, or in the query. */
 const isQueryCall = (request: IncomingMessage): boolean =>

@@ -22,6 +22,7 @@ import type { Rng } from './rng.ts'
 import { createLocalCluster } from './scheduler/local-cluster.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal, RunRecord } from './store/journal.ts'
+import { LogGroups } from './store/log-groups.ts'
 import { openStore } from './store/open.ts'
 import { packageVersion } from './version.ts'
 import {
@@ -42,6 +43,7 @@ export interface Engine {
   readonly packages: KeptPackages
   readonly invoker: Invoker
   readonly journal: Journal
+  readonly logGroups: LogGroups
   health(): EngineHealth
   environments(): EnvironmentView[]
   nodes(): NodeView[]
@@ -104,6 +106,7 @@ async function openEngine(
   const store = await openStore({ dataDirectory: config.dataDirectory, clock, log })
   opened.push(() => store.close())
   const { journal } = store
+  const logGroups = new LogGroups({ store, journal, clock })
   const feed = new Feed(clock)
 
   const socketDirectory = openSocketDirectory(config.dataDirectory)
@@ -218,6 +221,7 @@ async function openEngine(
   const retention = clock.every(RETENTION_EVERY_MS, () => {
     journal
       .applyRetention(config.retention)
+      .then(() => logGroups.applyRetention())
       .catch((error: unknown) => log.warn('retention failed', { error }))
   })
   const sweep = clock.every(SWEEP_EVERY_MS, () => {
@@ -252,6 +256,7 @@ async function openEngine(
     packages,
     invoker: path,
     journal,
+    logGroups,
     health: () => ({
       ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,

@@ -22,6 +22,13 @@ const completeHeaders = headers({
   ':content-type': 'application/json',
 })
 
+/** One modelled event with a JSON payload, such as a log API's `sessionUpdate`. */
+export const jsonEvent = (type: string, payload: unknown): Buffer =>
+  message(
+    headers({ ':message-type': 'event', ':event-type': type, ':content-type': 'application/json' }),
+    Buffer.from(JSON.stringify(payload)),
+  )
+
 /** Bytes of the response, as they came. */
 export const payloadChunk = (bytes: Uint8Array): Buffer => message(chunkHeaders, bytes)
 

@@ -1,5 +1,6 @@
 import { eventsSchema } from './events.ts'
 import { functionsSchema } from './functions.ts'
+import { logGroupsSchema } from './log-groups.ts'
 import { logsSchema } from './log-streams.ts'
 import { runsSchema } from './runs.ts'
 
@@ -15,4 +16,5 @@ INSERT INTO boot_epoch (id, epoch) VALUES (1, 0);
 /** The schema, one step a release that changed it. A step that was shipped never changes. */
 export const MIGRATIONS: readonly string[] = [
   [bootEpochSchema, functionsSchema, eventsSchema, runsSchema, logsSchema].join('\n'),
+  logGroupsSchema,
 ]

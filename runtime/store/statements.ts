@@ -1,5 +1,6 @@
 import { eventStatements } from './events.ts'
 import { functionStatements } from './functions.ts'
+import { logGroupStatements } from './log-groups.ts'
 import { runStatements } from './runs.ts'
 
 /** Every named write there is: name -> SQL. A `Change` names one of these. */
@@ -7,4 +8,5 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...functionStatements,
   ...eventStatements,
   ...runStatements,
+  ...logGroupStatements,
 }

@@ -48,10 +48,23 @@ export async function runProgram(
 }
 
 /** Whether a program of that name can be found on PATH. */
-export function isInstalled(name: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+export const isInstalled = (name: string): boolean => installed(name).length > 0
+
+/** The newest generation of the AWS CLI on PATH, which may hold two; undefined when there is none of it. */
+export async function findAwsCli2(): Promise<string | undefined> {
+  for (const path of installed('aws')) {
+    const { stdout } = await runProgram(path, ['--version'])
+    if (stdout.startsWith('aws-cli/2.')) return path
+  }
+  return undefined
+}
+
+/** Every program of that name on PATH. */
+function installed(name: string): string[] {
+  const paths = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name))
+  return paths.filter((path) => {
     try {
-      accessSync(join(folder, name), constants.X_OK)
+      accessSync(path, constants.X_OK)
       return true
     } catch {
       return false
