@@ -83,7 +83,10 @@ export class LogGroups {
       if (made.scope.account === scope.account && made.scope.region === scope.region)
         groups.set(made.group.name, { ...made.group, storedBytes: 0 })
     for (const stream of await this.#journal.streams({ scope })) {
-      const known = groups.get(stream.group) ?? { ...implied(stream.group, stream.firstTimeMs), storedBytes: 0 }
+      const known = groups.get(stream.group) ?? {
+        ...implied(stream.group, stream.firstTimeMs),
+        storedBytes: 0,
+      }
       const createdAtMs = Math.min(known.createdAtMs, stream.firstTimeMs)
       const storedBytes = known.storedBytes + stream.sizeBytes
       groups.set(stream.group, { ...known, createdAtMs, storedBytes })
