@@ -1,43 +1,14 @@
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Clock } from '../../runtime/clock.ts'
 import { EngineError } from '../../runtime/errors.ts'
-import type { Log } from '../../runtime/log.ts'
-import type { Registry } from '../../runtime/registry/registry.ts'
-import type { Rng } from '../../runtime/rng.ts'
-import type { Journal, Scope } from '../../runtime/store/journal.ts'
-import type { LogGroups } from '../../runtime/store/log-groups.ts'
-import { readFields, type Fields } from '../lambda/fields.ts'
+import { readFields } from '../lambda/fields.ts'
 import { scopeOf } from '../lambda/scope.ts'
 import { logsError } from './errors.ts'
 import { eventOperations } from './events.ts'
 import { groupOperations } from './groups.ts'
 import { liveTailOperations } from './live-tail.ts'
+import type { LogsApiParts, LogsOperations } from './parts.ts'
 import { streamOperations } from './streams.ts'
-
-/** What the logs API is built of. */
-export interface LogsApiParts {
-  readonly journal: Pick<Journal, 'page' | 'streams' | 'follow' | 'forget'>
-  readonly groups: LogGroups
-  readonly registry: Pick<Registry, 'list'>
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly log: Log
-  /** Aborts when the listener stops: a live tail would otherwise hold it open. */
-  readonly stopping: AbortSignal
-}
-
-/** One call, read. */
-export interface LogsCall {
-  readonly scope: Scope
-  readonly fields: Fields
-}
-
-/** What an operation answers: an object as JSON, undefined as an empty body, or a response of its own. */
-export type LogsAnswer = Readonly<Record<string, unknown>> | Response | undefined
-
-/** Operations by name. */
-export type LogsOperations = Readonly<Record<string, (call: LogsCall) => Promise<LogsAnswer> | LogsAnswer>>
 
 /** How the header `X-Amz-Target` of a call to this API begins. */
 export const LOGS_TARGET = 'Logs_20140328.'

@@ -1,11 +1,11 @@
 import { EngineError } from '../../runtime/errors.ts'
-import type { LogPosition, PagedLogEvent } from '../../runtime/store/log-pages.ts'
-import type { LogsAnswer, LogsApiParts, LogsCall, LogsOperations } from './api.ts'
+import type { LogPosition, PagedLogEvent } from '../../runtime/store/journal.ts'
+import type { LogsAnswer, LogsApiParts, LogsCall, LogsOperations } from './parts.ts'
 import { filterOf } from './filter-pattern.ts'
 import { assertGroup, badToken, decodeToken, encodeToken, groupOf, limitOf, streamOf } from './names.ts'
 
 const PAGE = 10_000
-/** Pages that one filtered call looks through; then it answers what it has and a token, as the service does. */
+/** Pages that one filtered call looks through; then it answers what it has and a token. */
 const PAGES_A_CALL = 10
 const MAX_STREAM_NAMES = 100
 

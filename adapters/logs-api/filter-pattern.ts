@@ -6,8 +6,8 @@ const MAX_LENGTH = 1024
 
 /**
  * The filter that a CloudWatch Logs pattern describes: terms (`ERROR "a phrase" -not ?either %regex%`), JSON
- * (`{ $.level = "ERROR" && $.took > 3 }`) or columns (`[ip, user, ..., status = 4*]`). Undefined for a pattern
- * that matches everything.
+ * (`{ $.level = "ERROR" && $.took > 3 }`) or columns (`[ip, user, ..., status = 4*]`). Undefined for a
+ * pattern that matches everything.
  *
  * Throws EngineError 'invalid'.
  *

@@ -2,7 +2,7 @@ import { EngineError } from '../../runtime/errors.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import type { LogGroup } from '../../runtime/store/log-groups.ts'
 import { Constraints } from '../lambda/constraints.ts'
-import type { LogsApiParts, LogsCall, LogsOperations } from './api.ts'
+import type { LogsApiParts, LogsCall, LogsOperations } from './parts.ts'
 import { decodeToken, encodeToken, groupArn, groupFromIdentifier, groupOf, limitOf } from './names.ts'
 
 const PAGE = 50

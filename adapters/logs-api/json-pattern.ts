@@ -2,8 +2,16 @@ import { badPattern, matchesText, regular, unescaped, type MessageFilter } from 
 
 type Test = (event: unknown) => boolean
 
-const TOKEN =
-  /\s*(?:(&&|\|\||!=|>=|<=|[=<>()])|("(?:[^"\\]|\\.)*")|%((?:[^%\\]|\\.)+)%|(\$(?:\.[\w@-]+|\[\d+\]|\['[^']*'\]|\["[^"]*"\])*)|([^\s()=<>!&|"]+))/y
+const TOKEN = new RegExp(
+  [
+    String.raw`\s*(?:(&&|\|\||!=|>=|<=|[=<>()])`,
+    String.raw`("(?:[^"\\]|\\.)*")`,
+    String.raw`%((?:[^%\\]|\\.)+)%`,
+    String.raw`(\$(?:\.[\w@-]+|\[\d+\]|\['[^']*'\]|\["[^"]*"\])*)`,
+    String.raw`([^\s()=<>!&|"]+))`,
+  ].join('|'),
+  'y',
+)
 
 interface Token {
   readonly kind: 'operator' | 'text' | 'regex' | 'selector' | 'word'

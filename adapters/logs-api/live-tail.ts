@@ -1,7 +1,7 @@
 import { EngineError } from '../../runtime/errors.ts'
 import type { LogEvent } from '../../runtime/store/journal.ts'
 import { jsonEvent } from '../lambda/event-stream.ts'
-import type { LogsApiParts, LogsCall, LogsOperations } from './api.ts'
+import type { LogsApiParts, LogsCall, LogsOperations } from './parts.ts'
 import { filterOf } from './filter-pattern.ts'
 import { assertGroup, groupArn, groupFromIdentifier } from './names.ts'
 

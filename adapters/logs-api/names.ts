@@ -63,8 +63,8 @@ export function limitOf(fields: Fields, most: number): number {
 }
 
 /**
- * Makes sure that a group is there, or will be as soon as a function that exists writes to it: a tail may begin
- * before the first line. Rejects with EngineError 'not-found'.
+ * Makes sure that a group is there, or will be as soon as a function that exists writes to it: a tail may
+ * begin before the first line. Rejects with EngineError 'not-found'.
  */
 export async function assertGroup(
   { groups, registry }: { groups: LogGroups; registry: Pick<Registry, 'list'> },

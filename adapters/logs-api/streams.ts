@@ -1,7 +1,7 @@
 import { EngineError } from '../../runtime/errors.ts'
-import type { LogStreamSummary } from '../../runtime/store/log-streams.ts'
+import type { LogStreamSummary } from '../../runtime/store/journal.ts'
 import { Constraints } from '../lambda/constraints.ts'
-import type { LogsApiParts, LogsOperations } from './api.ts'
+import type { LogsApiParts, LogsOperations } from './parts.ts'
 import { assertGroup, decodeToken, encodeToken, groupArn, groupOf, limitOf, streamOf } from './names.ts'
 
 const PAGE = 50

@@ -1,11 +1,20 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { BatchBuilder } from './journal-batch.ts'
-import type { Journal, LogEvent, LogQuery, LogStream, RunQuery, RunRecord } from './journal.ts'
+import type {
+  Journal,
+  LogEvent,
+  LogPage,
+  LogPageQuery,
+  LogQuery,
+  LogScope,
+  LogStream,
+  LogStreamSummary,
+  RunQuery,
+  RunRecord,
+} from './journal.ts'
 import { LogFollowers, type FollowQuery } from './log-followers.ts'
 import { splitLine } from './log-lines.ts'
-import type { LogPage, LogPageQuery } from './log-pages.ts'
-import type { LogScope, LogStreamSummary } from './log-streams.ts'
 import type { BatchOutcome, FoundLogs, Retention, RetentionOutcome, WriterPort } from './writer-messages.ts'
 
 /** A batch leaves when it has this many entries, or this long after its first one. */

@@ -1,6 +1,3 @@
-import type { LogPage, LogPageQuery } from './log-pages.ts'
-import type { LogScope, LogStreamSummary } from './log-streams.ts'
-
 /** Whose records: functions of different accounts or regions never see each other. */
 export interface Scope {
   readonly account: string
@@ -84,6 +81,65 @@ export interface LogQuery {
   readonly contains?: string
   /** At most this many events, the newest ones; default 1,000, at most 10,000. */
   readonly limit?: number
+}
+
+/** Where an event lies. Events of a group are ordered by time, file and offset. */
+export interface LogPosition {
+  readonly timeMs: number
+  readonly fileId: number
+  readonly offset: number
+}
+
+/** A part of a group's events. */
+export interface LogPageQuery {
+  readonly scope: Scope
+  readonly group: string
+  /** Only these streams; undefined: all that `streamPrefix` lets pass. */
+  readonly streams?: readonly string[] | undefined
+  readonly streamPrefix?: string | undefined
+  /** Inclusive. */
+  readonly sinceMs?: number | undefined
+  /** Inclusive. */
+  readonly untilMs?: number | undefined
+  /**
+   * `forward`: the oldest events behind `from`. `backward`: the newest ones before it, which takes exactly
+   * one stream. Either way they are answered oldest first.
+   */
+  readonly direction: 'forward' | 'backward'
+  /** Undefined: from the beginning, or from the end. */
+  readonly from?: LogPosition | undefined
+  /** 1 to 10,000. */
+  readonly limit: number
+}
+
+/** An event with its place. */
+export interface PagedLogEvent extends LogPosition {
+  readonly requestId: string
+  readonly message: string
+  readonly stream: string
+}
+
+/** Some events, oldest first, and whether more follow in the direction that was asked for. */
+export interface LogPage {
+  readonly events: readonly PagedLogEvent[]
+  readonly more: boolean
+}
+
+/** The streams of a group, or one of them; without a group, of all groups. */
+export interface LogScope {
+  readonly scope: Scope
+  readonly group?: string | undefined
+  readonly stream?: string | undefined
+}
+
+/** A stream that has lines. */
+export interface LogStreamSummary {
+  readonly group: string
+  readonly name: string
+  readonly functionName: string
+  readonly firstTimeMs: number
+  readonly lastTimeMs: number
+  readonly sizeBytes: number
 }
 
 /** Which runs are wanted; newest first. */

@@ -39,8 +39,9 @@ export function parseFileLine(line: Buffer): FileLine | undefined {
 const CHUNK_BYTES = 128 * 1024
 
 /**
- * Hands the lines of a file to `visit` with their offsets, last one first, until it answers false. `pause` is
- * called with the size of every chunk that was read. A missing file has no lines; a tail without a line feed is passed over.
+ * Hands the lines of a file to `visit` with their offsets, last one first, until it answers false. `pause`
+ * is called with the size of every chunk that was read. A missing file has no lines; a tail without a line
+ * feed is passed over.
  */
 export function readLinesBackwards(
   path: string,

@@ -122,7 +122,7 @@ export class LogGroups {
     await this.#put(scope, { ...group, ...change(group) })
   }
 
-  /** Deletes a group with all its lines; a function that goes on writing begins it anew. Rejects 'not-found'. */
+  /** Deletes a group and its lines; a function that goes on writing begins it anew. Rejects 'not-found'. */
   async delete(scope: Scope, name: string): Promise<void> {
     if ((await this.find(scope, name)) === undefined) throw noGroup()
     await this.#store.commit([['deleteLogGroup', scope.account, scope.region, name]])

@@ -1,56 +1,14 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import type { Scope } from './journal.ts'
+import type { LogPage, LogPageQuery, LogPosition, PagedLogEvent } from './journal.ts'
 import { parseFileLine, readLinesBackwards } from './log-file-lines.ts'
 import type { SearchedFile } from './log-streams.ts'
 
-/** Where an event lies. Events of a group are ordered by time, file and offset. */
-export interface LogPosition {
-  readonly timeMs: number
-  readonly fileId: number
-  readonly offset: number
-}
-
-/** A part of a group's events. */
-export interface LogPageQuery {
-  readonly scope: Scope
-  readonly group: string
-  /** Only these streams; undefined: all that `streamPrefix` lets pass. */
-  readonly streams?: readonly string[] | undefined
-  readonly streamPrefix?: string | undefined
-  /** Inclusive. */
-  readonly sinceMs?: number | undefined
-  /** Inclusive. */
-  readonly untilMs?: number | undefined
-  /**
-   * `forward`: the oldest events behind `from`. `backward`: the newest ones before it, which takes exactly one
-   * stream. Either way they are answered oldest first.
-   */
-  readonly direction: 'forward' | 'backward'
-  /** Undefined: from the beginning, or from the end. */
-  readonly from?: LogPosition | undefined
-  /** 1 to 10,000. */
-  readonly limit: number
-}
-
-/** An event with its place. */
-export interface PagedLogEvent extends LogPosition {
-  readonly requestId: string
-  readonly message: string
-  readonly stream: string
-}
-
-/** Some events, oldest first, and whether more follow in the direction that was asked for. */
-export interface LogPage {
-  readonly events: readonly PagedLogEvent[]
-  readonly more: boolean
-}
-
-/** A page's characters at most, as CloudWatch Logs counts them: 26 for each event beside its message. */
+/** A page's characters at most, as CloudWatch Logs counts: 26 for each event beside its message. */
 const PAGE_CHARACTERS = 1024 * 1024
 const EVENT_CHARACTERS = 26
 /** How much of a file is read at once; many files may be read side by side. */
 const CHUNK_BYTES = 32 * 1024
-/** What one page reads at most. When nothing was found by then, the page is empty and says that more follow. */
+/** What one page reads at most; when nothing was found by then, it is empty and says that more follow. */
 const READ_BYTES = 256 * 1024 * 1024
 
 /** One page of events from files that may hold what `query` wants. `pause` is called between chunks. */

@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import type { LogQuery, Scope } from './journal.ts'
+import type { LogQuery, LogScope, LogStreamSummary } from './journal.ts'
 import { statementsOf } from './reading.ts'
 import type { SqlValue } from './store.ts'
 
@@ -56,23 +56,6 @@ export interface SearchedFile extends LogFile {
   readonly group: string
   readonly stream: string
   readonly functionName: string
-}
-
-/** The streams of a group, or one of them; without a group, of all groups. */
-export interface LogScope {
-  readonly scope: Scope
-  readonly group?: string | undefined
-  readonly stream?: string | undefined
-}
-
-/** A stream that has lines. */
-export interface LogStreamSummary {
-  readonly group: string
-  readonly name: string
-  readonly functionName: string
-  readonly firstTimeMs: number
-  readonly lastTimeMs: number
-  readonly sizeBytes: number
 }
 
 /** Makes a stream known; before its first file. */

@@ -1,5 +1,6 @@
+import type { LogScope } from './journal.ts'
 import type { LogFiles } from './log-files.ts'
-import { closedLogBytes, filesOfStreams, oldestLogFiles, type LogFile, type LogScope } from './log-streams.ts'
+import { closedLogBytes, filesOfStreams, oldestLogFiles, type LogFile } from './log-streams.ts'
 import { countRuns, deleteOldestRuns } from './runs.ts'
 import type { Retention, RetentionOutcome } from './writer-messages.ts'
 import type { Writer } from './writer.ts'
@@ -39,8 +40,8 @@ export function applyRetention(
 }
 
 /**
- * Deletes what some streams hold that is older than `beforeMs`, file by file; a stream that is still written to
- * begins a new file with its next line.
+ * Deletes what some streams hold that is older than `beforeMs`, file by file; a stream that is still written
+ * to begins a new file with its next line.
  */
 export function forgetLogs(
   writer: Writer,

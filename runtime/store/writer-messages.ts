@@ -1,7 +1,13 @@
-import type { LogQuery, RunQuery, RunRecord } from './journal.ts'
+import type {
+  LogPage,
+  LogPageQuery,
+  LogQuery,
+  LogScope,
+  LogStreamSummary,
+  RunQuery,
+  RunRecord,
+} from './journal.ts'
 import type { Group } from './groups.ts'
-import type { LogPage, LogPageQuery } from './log-pages.ts'
-import type { LogScope, LogStreamSummary } from './log-streams.ts'
 
 /** What a writer needs to start; plain values, because it may run in a thread of its own. */
 export interface WriterOptions {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { suite } from 'uvu'
-import type { LogPage, LogPageQuery, LogPosition } from '../../runtime/store/log-pages.ts'
+import type { LogPage, LogPageQuery, LogPosition } from '../../runtime/store/journal.ts'
 import { openStore, type OpenStore } from '../../runtime/store/open.ts'
 import { createFakeClock } from '../support/clock.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../support/temporary.ts'
