@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { Gateway } from './environments/gateway.ts'
 import { createLocalLauncher } from './environments/local-launcher.ts'
 import { createNodeRuntimes, type NodeRuntimes } from './environments/node-runtimes.ts'
+import { missingFor } from './environments/runtime-support.ts'
 import { VIEW } from './environments/sandbox.ts'
 import { openSocketDirectory } from './environments/socket-directory.ts'
 import { Spares } from './environments/spares.ts'
@@ -205,6 +206,7 @@ async function openEngine(
     scheduler,
     context: { clock, journal, gate, onRecord: (record) => feed.emit('run-finished', runSubject(record)) },
     waitsForReady: config.limits === 'extended',
+    missingFor,
   })
   const events = new EventQueue({
     store,

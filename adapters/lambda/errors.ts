@@ -52,6 +52,7 @@ const DETAILS: Readonly<Record<string, Shape>> = {
   'invalid/serialization': shape(400, 'SerializationException', 'Message', 'none'),
   'invalid/unreserved': shape(400, 'InvalidParameterValueException', 'message', 'none'),
   'not-found/operation': shape(404, 'UnknownOperationException', 'message', 'none'),
+  'unsupported/runtime': shape(502, 'InvalidRuntimeException', 'Message', 'Service'),
   'too-large/body': shape(413, 'RequestEntityTooLargeException', 'message', 'none'),
   'too-large/policy': shape(400, 'PolicyLengthExceededException'),
 }

@@ -6,19 +6,27 @@ import { Connection } from './connection.ts'
 import type { EnvironmentIdentity, EnvironmentOwner } from './environment-owner.ts'
 import { successor, type EnvironmentState } from './environment-state.ts'
 import type { Hello, ResultMeta, Specialization } from './frames.ts'
-import { FLAG, FRAME, frame, readInitialized, readResultMeta, RESULT_META_BYTES } from './frames.ts'
+import {
+  FLAG,
+  FRAME,
+  frame,
+  readInitialized,
+  readResultMeta,
+  readRuntimeEnded,
+  RESULT_META_BYTES,
+} from './frames.ts'
 import type { GatewayMember } from './gateway.ts'
 import { InFlight } from './in-flight.ts'
-import type { Invocation, InvocationHost } from './invocation.ts'
-import type { LaunchedProcess, ProcessExit } from './launcher.ts'
+import { invokeMeta, type Invocation, type InvocationHost } from './invocation.ts'
+import { KILLED, type LaunchedProcess, type ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
 import { OpenSockets } from './open-sockets.ts'
 import { OverdueCalls } from './overdue-calls.ts'
 
 /** A process closes its sockets as it exits: a kill before this would hide how it ended. */
 const EXIT_FOLLOWS_MS = 500
-
-const NO_EXIT: ProcessExit = { code: null, signal: 'SIGKILL', outOfMemory: false, means: '' }
+/** What is left of an environment when its runtime has ended stops by itself until then. */
+const REST_ENDS_MS = 2000
 
 /** One execution environment: a process, its connection and what it runs. */
 export class Environment implements GatewayMember, InvocationHost {
@@ -57,6 +65,7 @@ export class Environment implements GatewayMember, InvocationHost {
   #adopted: (process: LaunchedProcess | undefined) => void = () => {}
   #loading: Specialization | undefined
   readonly #sockets: OpenSockets
+  #runtimeEnd: ProcessExit | undefined
 
   constructor(options: {
     identity: EnvironmentIdentity
@@ -100,9 +109,7 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#connection?.send(frame(FRAME.specialize, specialization))
   }
 
-  /**
-   * Hands over an invocation. What has no place yet waits inside the process until it is its turn.
-   */
+  /** Hands over an invocation. What has no place yet waits inside the process until it is its turn. */
   run(invocation: Invocation): void {
     const urgent = this.#inFlight.size === 0
     if (urgent) this.#transition('busy')
@@ -118,14 +125,7 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#connection?.invoke(
       invocation.id,
       input.streaming ? FLAG.streaming : 0,
-      {
-        requestId: input.requestId,
-        deadlineMs,
-        invokedArn: input.invokedArn,
-        traceId: input.traceId,
-        clientContext: input.clientContext,
-        tenantId: input.tenantId,
-      },
+      invokeMeta(input, deadlineMs),
       input.payload,
       urgent,
     )
@@ -148,7 +148,7 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#overdue.add(invocation)
     this.#inFlight.remove(invocation)
     invocation.state = 'ended'
-    invocation.input.observer.lost(invocation, NO_EXIT)
+    invocation.input.observer.lost(invocation, KILLED)
     this.intake.mute(invocation.input.requestId)
     if (this.#overdue.size >= concurrency) this.drain()
     else this.#afterRemoval()
@@ -183,7 +183,7 @@ export class Environment implements GatewayMember, InvocationHost {
   kill(): void {
     if (this.#state === 'stopped') return
     if (this.process !== undefined) return this.process.kill()
-    this.#ended(NO_EXIT)
+    this.#ended(KILLED)
   }
 
   /** The process exists: its end is this environment's end. */
@@ -204,7 +204,7 @@ export class Environment implements GatewayMember, InvocationHost {
   disconnected(): void {
     this.#sockets.closed()
     if (this.#state === 'idle' || this.#state === 'busy') this.#transition('draining') // nothing reaches it
-    if (this.#state === 'spare') this.#ended(NO_EXIT)
+    if (this.#state === 'spare') this.#ended(KILLED)
     this.#clock.after(EXIT_FOLLOWS_MS, () => this.process?.kill())
   }
 
@@ -226,9 +226,9 @@ export class Environment implements GatewayMember, InvocationHost {
       case FRAME.result:
         return this.#answered(flags, id, body)
       case FRAME.streamData:
-        return this.#find(id, (one) => one.input.observer.streamData(one, body))
+        return this.#inFlight.with(id, (one) => one.input.observer.streamData(one, body))
       case FRAME.streamStart:
-        return this.#find(id, (one) => one.input.observer.streamStarted(one, body.toString('utf8')))
+        return this.#inFlight.with(id, (one) => one.input.observer.streamStarted(one, body.toString('utf8')))
       case FRAME.streamEnd:
         return this.#streamEnded(flags, id, body)
       case FRAME.ready:
@@ -243,6 +243,8 @@ export class Environment implements GatewayMember, InvocationHost {
         return this.#finish(id, 0, (one) => one.input.observer.notJson(one, body.toString('utf8')))
       case FRAME.codeCache:
         return this.owner.codeCache(this, body)
+      case FRAME.runtimeEnded:
+        return this.#runtimeEnded(body)
       case FRAME.aborted:
         if (this.#overdue.proven(id)) this.#placeFreed()
     }
@@ -300,11 +302,6 @@ export class Environment implements GatewayMember, InvocationHost {
     this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
     this.recentMs += (meta.durationMs - this.recentMs) / 8
     return meta
-  }
-
-  #find(id: number, then: (invocation: Invocation) => void): void {
-    const invocation = this.#inFlight.find(id)
-    if (invocation !== undefined) then(invocation)
   }
 
   /** Ends invocation `id`: the process gets its next one before the answer is worked on. */
@@ -378,18 +375,26 @@ export class Environment implements GatewayMember, InvocationHost {
     this.intake.end()
     this.maxRssKb = Math.max(this.maxRssKb, Math.round((exit.peakBytes ?? 0) / 1024))
     if (!this.loaded && this.loadingSince > 0) this.initMs = this.#clock.monotonicMs() - this.loadingSince
-    // Last first: what goes back to the front of the queue keeps its order.
-    for (const invocation of this.#inFlight.takeAll()) {
-      if (invocation.state === 'queued-ahead') {
-        invocation.state = 'waiting'
-        invocation.host = undefined
-        this.owner.returned(this, invocation)
-        continue
-      }
-      invocation.state = 'ended'
-      invocation.input.observer.lost(invocation, exit)
-    }
-    this.owner.stopped(this, exit)
+    const end = exit.outOfMemory ? exit : (this.#runtimeEnd ?? exit)
+    this.#lose(end)
+    this.owner.stopped(this, end)
     this.intake.release()
+  }
+
+  /** A runtime's own process is gone: nobody has to wait until the rest has ended, too. */
+  #runtimeEnded(body: Buffer): void {
+    const { logBytes, ...end } = readRuntimeEnded(body)
+    const exit = { ...KILLED, ...end }
+    this.#runtimeEnd = exit
+    if (this.#state === 'idle' || this.#state === 'busy') this.#transition('draining')
+    this.intake.whenAt(logBytes, () => this.#lose(exit))
+    this.#clock.after(REST_ENDS_MS, () => this.kill())
+  }
+
+  #lose(exit: ProcessExit): void {
+    this.#inFlight.end({
+      returned: (invocation) => this.owner.returned(this, invocation),
+      ended: (invocation) => invocation.input.observer.lost(invocation, exit),
+    })
   }
 }

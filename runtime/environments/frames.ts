@@ -39,6 +39,7 @@ export const FRAME = {
   notJson: 40, // body: why the payload of `id` is not JSON; the handler did not run
   codeCache: 41, // body: opaque bytes to store beside the package; empty when there is nothing to cache
   aborted: 42, // an `abort` of invocation `id` was taken: the event loop turns
+  runtimeEnded: 43, // body: JSON RuntimeEnded; the runtime's own process is gone, this one follows
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 
@@ -85,6 +86,29 @@ export interface Specialization {
    * it; absent when there is none.
    */
   codeCachePath?: string
+  /** The process to start and to serve the Runtime API to; absent where this one runs the code itself. */
+  runtimeProcess?: RuntimeProcessSettings
+  /** Whether other environments run as the same user; absent: no. */
+  sharesUser?: boolean
+}
+
+/** A runtime's own process. */
+export interface RuntimeProcessSettings {
+  /** `bootstrap`: the first file of `command` that is there; `command`: its words. */
+  kind: 'bootstrap' | 'command'
+  command: string[]
+  /** A program that is given the command as its arguments; '' for none. */
+  wrapper: string
+}
+
+/** How a runtime's own process ended. */
+export interface RuntimeEnded {
+  code: number | null
+  signal: string | null
+  /** Bytes written to the log up to then. */
+  logBytes: number
+  /** In place of code and signal: what the platform calls it. */
+  failure?: { errorType: string; message: string }
 }
 
 /** Outcome of loading the code. */
@@ -94,6 +118,8 @@ export interface Initialized {
   logBytes: number
   /** Absent when the handler is ready. `trace` as Lambda's error JSON. */
   error?: { errorType: string; errorMessage: string; trace: string[] }
+  /** The error as a runtime of its own process sent it, to be passed on as it is; with `error`. */
+  errorJson?: string
   /** Whether the code cache that was offered was used. */
   codeCache: 'used' | 'rejected' | 'none'
   /** Whether the handler writes a response stream (`awslambda.streamifyResponse`). */
@@ -170,11 +196,22 @@ export function readInitialized(body: Buffer): Initialized {
   return value as Initialized // as checked above
 }
 
+/** Reads the body of a `runtimeEnded` frame. Throws a RangeError for what no bootstrap writes. */
+export function readRuntimeEnded(body: Buffer): RuntimeEnded {
+  const value = parse(body) as Partial<RuntimeEnded> | null // checked as far as the engine relies on it
+  const { code, signal, logBytes, failure } = value ?? {}
+  const told =
+    failure === undefined || (typeof failure.errorType === 'string' && failure.message !== undefined)
+  if ((code !== null && typeof code !== 'number') || typeof logBytes !== 'number' || !told)
+    throw new RangeError('What is said of the end of a runtime is not complete.')
+  return { code, signal: typeof signal === 'string' ? signal : null, logBytes, ...(failure && { failure }) }
+}
+
 function parse(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'))
   } catch (error) {
-    throw new RangeError('What is said of loading is not JSON.', { cause: error })
+    throw new RangeError('What an environment says is not JSON.', { cause: error })
   }
 }
 

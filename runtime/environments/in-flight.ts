@@ -34,6 +34,12 @@ export class InFlight {
     return undefined
   }
 
+  /** Calls `then` with the invocation of that number, if it is one of these. */
+  with(id: number, then: (invocation: Invocation) => void): void {
+    const invocation = this.find(id)
+    if (invocation !== undefined) then(invocation)
+  }
+
   /** The one whose turn is next. */
   nextHeld(): Invocation | undefined {
     if (this.#running === this.#all.length) return undefined
@@ -54,9 +60,21 @@ export class InFlight {
     if (invocation.state === 'running') this.#running -= 1
   }
 
-  /** Empties it; last first. */
-  takeAll(): Invocation[] {
+  /**
+   * Empties it, last first: what goes back to the front of a queue keeps its order. What was held comes back
+   * as waiting through `returned`, what ran has ended.
+   */
+  end(on: { returned(invocation: Invocation): void; ended(invocation: Invocation): void }): void {
     this.#running = 0
-    return this.#all.splice(0).toReversed()
+    for (const invocation of this.#all.splice(0).toReversed()) {
+      if (invocation.state === 'queued-ahead') {
+        invocation.state = 'waiting'
+        invocation.host = undefined
+        on.returned(invocation)
+        continue
+      }
+      invocation.state = 'ended'
+      on.ended(invocation)
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { EngineError } from '../errors.ts'
 import type { FunctionLimits, FunctionVersion } from '../registry/types.ts'
-import type { ResultMeta } from './frames.ts'
+import type { InvokeMeta, ResultMeta } from './frames.ts'
 import type { ProcessExit } from './launcher.ts'
 import type { LogIntake } from './log-intake.ts'
 
@@ -39,6 +39,16 @@ export interface InvocationInput {
   readonly waitsForever: boolean
   readonly observer: InvocationObserver
 }
+
+/** What an environment is told about an invocation beside its payload. */
+export const invokeMeta = (input: InvocationInput, deadlineMs: number): InvokeMeta => ({
+  requestId: input.requestId,
+  deadlineMs,
+  invokedArn: input.invokedArn,
+  traceId: input.traceId,
+  clientContext: input.clientContext,
+  tenantId: input.tenantId,
+})
 
 /**
  * Where an invocation stands: it waits for an environment, is held ahead in a busy one, runs, or has ended.

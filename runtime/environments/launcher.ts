@@ -46,7 +46,12 @@ export interface ProcessExit {
   means: string
   /** Most memory it was seen with, in bytes; absent when nobody looked. */
   peakBytes?: number
+  /** What the platform calls it, in place of code and signal. */
+  failure?: { errorType: string; message: string }
 }
+
+/** The end of a process of which nothing else is known. */
+export const KILLED: ProcessExit = { code: null, signal: 'SIGKILL', outOfMemory: false, means: '' }
 
 /** A started process as the engine sees it. All paths are this machine's unless said otherwise. */
 export interface LaunchedProcess {
@@ -69,6 +74,8 @@ export interface LaunchedProcess {
    * Variables it must keep, so that a sweep finds what it leaves behind; empty where the tree surely dies.
    */
   readonly variables: Readonly<Record<string, string>>
+  /** Whether processes of other environments run as the same user, in a view of their own. */
+  readonly sharesUser: boolean
   /** Its own /tmp on this machine. */
   readonly temporaryDirectory: string
   /** Settles once, when the whole process tree is gone. Never rejects. */

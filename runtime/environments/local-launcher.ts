@@ -11,7 +11,14 @@ import { makeEnvironmentFolder, removeFolder, type EnvironmentFolder } from './e
 import { EnvironmentUsers } from './environment-users.ts'
 import { findCgroup, prepareSandboxHost } from './host-survey.ts'
 import { chooseIsolation, requireIsolation, type Isolation, type IsolationChoice } from './isolation.ts'
-import type { IsolationLevel, IsolationReport, LaunchedProcess, Launcher, LaunchRequest } from './launcher.ts'
+import {
+  KILLED,
+  type IsolationLevel,
+  type IsolationReport,
+  type LaunchedProcess,
+  type Launcher,
+  type LaunchRequest,
+} from './launcher.ts'
 import { LocalProcess } from './local-process.ts'
 import { sandboxCommand, VIEW, type SandboxHost } from './sandbox.ts'
 import { startSpawner, type SpawnerConnection } from './spawner/client.ts'
@@ -44,7 +51,6 @@ const MAX_WAITING_STARTS = 10_000
 const MAX_SPAWNER_RESTARTS = 3
 /** A spawner answers at once, mostly; one that has not started a process by then is stuck. */
 const START_LIMIT_MS = 30_000
-const KILLED = { code: null, signal: 'SIGKILL', outOfMemory: false, means: '' } as const
 
 /**
  * The launcher of this machine. Ends what an earlier engine of the same data directory left, finds out what
@@ -185,6 +191,7 @@ class LocalLauncher implements Launcher {
       cacheDirectory: folder.cacheDirectory,
       cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
       variables: ownView ? {} : { ...this.#marks(request) },
+      sharesUser: ownView && uid === null,
       temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
       send: (message) => this.#send(message),
       onExit: () => {

@@ -10,6 +10,7 @@ export interface LocalProcessParts {
   readonly cacheDirectory: string
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
+  readonly sharesUser: boolean
   readonly temporaryDirectory: string
   readonly send: (request: SpawnerRequest) => void
   readonly onExit: () => void
@@ -23,6 +24,7 @@ export class LocalProcess implements LaunchedProcess {
   readonly cacheDirectory: string
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
+  readonly sharesUser: boolean
   readonly temporaryDirectory: string
   readonly exited: Promise<ProcessExit>
   readonly #parts: LocalProcessParts
@@ -40,6 +42,7 @@ export class LocalProcess implements LaunchedProcess {
     this.cacheDirectory = parts.cacheDirectory
     this.cacheRoot = parts.cacheRoot
     this.variables = parts.variables
+    this.sharesUser = parts.sharesUser
     this.temporaryDirectory = parts.temporaryDirectory
     this.exited = new Promise((resolve) => (this.#settle = resolve))
   }

@@ -128,7 +128,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     this.starting -= 1
     this.#launchFailures = 0
     if (result.error !== undefined) {
-      const error = Buffer.from(JSON.stringify(result.error))
+      const error = Buffer.from(result.errorJson ?? JSON.stringify(result.error))
       for (const invocation of this.#waitedFor(environment))
         invocation.input.observer.initFailed(invocation, error)
     } else if (environment.state === 'idle') {

@@ -11,11 +11,14 @@ import { Environment } from './environment.ts'
 import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Gateway } from './gateway.ts'
 import type { LaunchedProcess, Launcher } from './launcher.ts'
+import { needsBridge, runtimeProcess } from './runtime-families.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
 const CODE_CACHE_NAME = 'code.cache'
 /** A process that has not booted by then is stuck. Long: a herd of cold starts shares the processors. */
 const BOOT_LIMIT_MS = 120_000
+/** What a bridge takes beside the runtime that it serves: not the function's memory. */
+const BRIDGE_MB = 64
 const MAX_PROCESSES = 1024
 const MAX_OPEN_FILES = 1024
 
@@ -76,7 +79,8 @@ export function createStarter(parts: {
       }
       const environment = new Environment({ identity, owner, clock, journal })
       gateway.expect(identity.id, environment)
-      const heapMb = dedicatedTo?.memoryLimitMb ?? null
+      const own = dedicatedTo !== undefined && !needsBridge(dedicatedTo)
+      const heapMb = own ? dedicatedTo.memoryLimitMb : null
       launcher
         .launch({
           environmentId: identity.id,
@@ -84,7 +88,7 @@ export function createStarter(parts: {
           nodePath: binary.nodePath,
           nodeArguments:
             heapMb === null ? [] : [`--max-old-space-size=${Math.max(32, Math.floor(heapMb * 0.9))}`],
-          environment: dedicatedTo === undefined ? {} : startTimeVariables(dedicatedTo),
+          environment: own ? startTimeVariables(dedicatedTo) : {},
           layerDirectories: dedicatedTo?.layerDirectories ?? [],
           network: dedicatedTo?.execution.network ?? 'full',
           ephemeralMb: dedicatedTo?.ephemeralMb ?? 512,
@@ -129,12 +133,17 @@ export function createStarter(parts: {
       journal.platform(environment.stream, clock.nowMs(), '', initStartLine(version))
       await packages.link(version.codePackage, process.taskDirectory)
       if (environment.state !== 'spare') return
+      const bridged = runtimeProcess(version, process.taskRoot)
+      const limitMb = version.memoryLimitMb
       // The limits land within milliseconds while the code loads: nobody waits for that on a cold start.
       const limited = process.limit({
-        memoryMb: version.memoryLimitMb,
+        memoryMb: bridged === undefined || limitMb === null ? limitMb : limitMb + BRIDGE_MB,
         maxProcesses: MAX_PROCESSES,
         maxOpenFiles: MAX_OPEN_FILES,
       })
+      // Another process inherits what holds when it is started.
+      if (bridged !== undefined) await limited
+      if (environment.state !== 'spare') return
       const codeCachePath = placeCodeCache(process, packages, version, environment.identity.nodeVersion)
       environment.load(version, {
         functionName: version.functionName,
@@ -159,6 +168,7 @@ export function createStarter(parts: {
         logStream: stream,
         concurrency: version.execution.concurrency,
         ...(codeCachePath === undefined ? {} : { codeCachePath }),
+        ...(bridged === undefined ? {} : { runtimeProcess: bridged, sharesUser: process.sharesUser }),
       })
       await limited
     },

@@ -1,4 +1,5 @@
 import type { FunctionVersion } from '../registry/types.ts'
+import { familyOf, needsBridge, type RuntimeFamily } from './runtime-families.ts'
 
 /** Region and account placeholders for credentials: enough for SDKs that insist on some. */
 const PLACEHOLDER_SECRET = 'lambent'
@@ -12,7 +13,7 @@ export const fitsSpare = (version: FunctionVersion): boolean =>
   version.execution.network === 'full' &&
   version.ephemeralMb === 512 &&
   (version.execution.resources['gpu'] ?? 0) === 0 &&
-  !Object.keys(version.environment).some((name) => START_TIME_VARIABLES.test(name))
+  (needsBridge(version) || !Object.keys(version.environment).some((name) => START_TIME_VARIABLES.test(name)))
 
 /** The variables that must be there when the process starts, for versions that do not fit a spare. */
 export const startTimeVariables = (version: FunctionVersion): Record<string, string> =>
@@ -32,14 +33,13 @@ export function functionVariables(options: {
 }): Record<string, string> {
   const { version, taskRoot, logStream, engineUrl, gpuIndices } = options
   const { region, account } = version.scope
+  const { format, applicationLevel, group } = version.logging
+  const family = familyOf(version.runtime)
   const gpus = gpuIndices.join(',')
   return {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin',
-    LD_LIBRARY_PATH: `/lib64:/usr/lib64:${taskRoot}:${taskRoot}/lib:/opt/lib`,
+    ...languageVariables(family, version.runtime, taskRoot),
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
-    HOME: '/tmp',
-    NODE_PATH: nodePath(version.runtime, taskRoot),
     CUDA_VISIBLE_DEVICES: gpus,
     NVIDIA_VISIBLE_DEVICES: gpus === '' ? 'void' : gpus,
     ...(engineUrl === undefined ? {} : { AWS_ENDPOINT_URL_LAMBDA: engineUrl }),
@@ -57,18 +57,32 @@ export function functionVariables(options: {
     AWS_ACCESS_KEY_ID: account,
     AWS_SECRET_ACCESS_KEY: PLACEHOLDER_SECRET,
     AWS_SESSION_TOKEN: PLACEHOLDER_SECRET,
-    AWS_EXECUTION_ENV: `AWS_Lambda_${version.runtime}`,
+    ...(family === 'provided' ? {} : { AWS_EXECUTION_ENV: `AWS_Lambda_${version.runtime}` }),
     AWS_LAMBDA_FUNCTION_NAME: version.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: version.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(version.memoryMb),
     AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
-    AWS_LAMBDA_LOG_GROUP_NAME: version.logging.group,
+    AWS_LAMBDA_LOG_GROUP_NAME: group,
     AWS_LAMBDA_LOG_STREAM_NAME: logStream,
-    AWS_LAMBDA_LOG_FORMAT: version.logging.format,
-    AWS_LAMBDA_LOG_LEVEL: version.logging.applicationLevel,
+    ...(format === 'JSON' ? { AWS_LAMBDA_LOG_FORMAT: format, AWS_LAMBDA_LOG_LEVEL: applicationLevel } : {}),
     ...(version.execution.concurrency > 1
       ? { AWS_LAMBDA_MAX_CONCURRENCY: String(version.execution.concurrency) }
       : {}),
+  }
+}
+
+/** What a language's programs and libraries are found by; managed runtimes come out of a shell script. */
+function languageVariables(family: RuntimeFamily, runtime: string, taskRoot: string): Record<string, string> {
+  const programs = '/usr/local/bin:/usr/bin/:/bin:/opt/bin'
+  const libraries = `/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:${taskRoot}:${taskRoot}/lib:/opt/lib`
+  if (family === 'provided') return { PATH: programs, LD_LIBRARY_PATH: libraries }
+  return {
+    PATH: `/var/lang/bin:${programs}`,
+    LD_LIBRARY_PATH: `/var/lang/lib:${libraries}`,
+    PWD: taskRoot,
+    SHLVL: '0',
+    ...(family === 'nodejs' ? { NODE_PATH: nodePath(runtime, taskRoot) } : {}),
+    ...(family === 'python' ? { PYTHONPATH: '/var/runtime' } : {}),
   }
 }
 

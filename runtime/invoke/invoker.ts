@@ -23,6 +23,8 @@ export interface InvokerParts {
   readonly scheduler: Scheduler
   readonly context: RunContext
   readonly waitsForReady: boolean
+  /** Why nothing of a runtime identifier can run here; undefined when it can. */
+  readonly missingFor: (runtime: string) => EngineError | undefined
 }
 
 /**
@@ -81,8 +83,8 @@ export class InvocationPath implements Invoker {
       if (error instanceof EngineError) return sink.refused(error)
       throw error
     }
-    const { runtime } = target.version
-    if (!runtime.startsWith('nodejs')) return sink.refused(unbuiltRuntime(runtime))
+    const missing = this.#parts.missingFor(target.version.runtime)
+    if (missing !== undefined) return sink.refused(missing)
     const refusal = this.#parts.gate.enter(request.scope, target.limits)
     if (refusal !== undefined) return sink.refused(throttle(refusal))
     this.#submit(new InvocationRun({ context: this.#parts.context, request, sink, target, ...event }))
@@ -119,7 +121,7 @@ export class InvocationPath implements Invoker {
     if (this.#closing.signal.aborted) return undefined
     try {
       const target = this.#parts.resolver.resolve(scope, functionName, qualifier)
-      return target.version.runtime.startsWith('nodejs') ? target : undefined
+      return this.#parts.missingFor(target.version.runtime) === undefined ? target : undefined
     } catch (error) {
       if (error instanceof EngineError) return undefined // `start` finds out why
       throw error
@@ -203,11 +205,6 @@ export class InvocationPath implements Invoker {
     )
   }
 }
-
-const unbuiltRuntime = (runtime: string): EngineError =>
-  new EngineError('unsupported', `Functions of runtime ${runtime} can be deployed but not run yet.`, {
-    hint: 'This version runs nodejs20.x, nodejs22.x, nodejs24.x and nodejs26.x.',
-  })
 
 const stopping = (): EngineError =>
   new EngineError('unavailable', 'The engine is stopping.', { hint: 'Try again in a moment.' })

@@ -37,6 +37,7 @@ export function exited(exit: ProcessExit): PlatformFailure {
       message: 'Runtime exited with error: signal: killed',
     }
   }
+  if (exit.failure !== undefined) return { status: 'crashed', ...exit.failure }
   if (exit.signal !== null) {
     const name = SIGNAL_NAMES[exit.signal] ?? exit.signal
     return {

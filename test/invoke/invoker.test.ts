@@ -7,6 +7,7 @@ import { InvocationPath } from '../../runtime/invoke/invoker.ts'
 import type { EventRequest, InvokeRequest } from '../../runtime/invoke/types.ts'
 import { createLog } from '../../runtime/log.ts'
 import type { FunctionLimits, FunctionVersion, Resolver } from '../../runtime/registry/types.ts'
+import { missingFor } from '../../runtime/environments/runtime-support.ts'
 import { IN_MEMORY, openStore } from '../../runtime/store/open.ts'
 import { rejectsWith } from '../support/assert.ts'
 import { version, world } from '../support/scheduler-world.ts'
@@ -40,7 +41,15 @@ async function path(resolver: Resolver) {
   const store = await openStore({ dataDirectory: IN_MEMORY, clock, log })
   const gate = new ConcurrencyGate(10)
   const context = { clock, journal: store.journal, gate, onRecord: () => {} }
-  const invocations = new InvocationPath({ clock, resolver, gate, scheduler, context, waitsForReady: true })
+  const invocations = new InvocationPath({
+    clock,
+    resolver,
+    gate,
+    scheduler,
+    context,
+    waitsForReady: true,
+    missingFor,
+  })
   orphaned((orphans) => invocations.reroute(orphans))
   invocations.events = new EventQueue({ store, clock, log, start: (...run) => invocations.start(...run) })
   return { ...rest, clock, scheduler, gate, invocations }

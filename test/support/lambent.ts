@@ -85,13 +85,17 @@ function readyLine(child: ChildProcess, stderr: () => string): Promise<string> {
   })
 }
 
+/** A file in a zip: text, or a program with the permission to be one. */
+export type ZippedFile = string | { readonly program: string | Buffer; readonly mode?: number }
+
 /** A zip of files by name. */
-export function zipOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
+export function zipOf(files: Readonly<Record<string, ZippedFile>>): Promise<Buffer> {
   const zip = new yazl.ZipFile()
-  for (const [name, text] of Object.entries(files)) {
-    zip.addBuffer(Buffer.from(text), name, {
+  for (const [name, file] of Object.entries(files)) {
+    const { program, mode = 0o755 } = typeof file === 'string' ? { program: file, mode: 0o644 } : file
+    zip.addBuffer(Buffer.from(program), name, {
       mtime: new Date(0),
-      mode: 0o644,
+      mode: 0o100000 | mode,
       compress: true,
       forceDosTimestamp: false,
     })
@@ -110,6 +114,8 @@ export interface DeployOptions {
   readonly memoryMb?: number
   readonly timeoutSeconds?: number
   readonly runtime?: string
+  readonly handler?: string
+  readonly variables?: Readonly<Record<string, string>>
 }
 
 /** Creates a function over the Lambda API and waits until it is Active. */
@@ -126,7 +132,8 @@ export async function deploy(
       FunctionName: name,
       Role: 'arn:aws:iam::000000000000:role/test',
       Runtime: options.runtime ?? `nodejs${process.versions.node.split('.')[0]}.x`,
-      Handler: 'index.handler',
+      Handler: options.handler ?? 'index.handler',
+      ...(options.variables === undefined ? {} : { Environment: { Variables: options.variables } }),
       Timeout: options.timeoutSeconds ?? 60,
       MemorySize: options.memoryMb ?? 512,
       Code: { ZipFile: zip.toString('base64') },

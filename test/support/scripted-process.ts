@@ -56,6 +56,7 @@ export class ScriptedProcess {
       pid: null,
       taskDirectory: '',
       taskRoot: '/var/task',
+      sharesUser: false,
       temporaryDirectory: '',
       cacheDirectory: '',
       cacheRoot: '',

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { resolve } from 'node:path'
 import { FRAME, frame, type Hello, type Specialization } from '../frames.ts'
+import { Bridge } from './bridge/bridge.ts'
 import { touchBuiltins } from './builtins.ts'
 import { after } from './clock.ts'
 import { CommonJsLoader } from './commonjs.ts'
@@ -31,7 +32,7 @@ type Early = [type: number, id: number, extra: number, body: Buffer]
 /** Routes the engine's frames. */
 class Program {
   readonly #connection: Connection
-  #specialized: Specialized | undefined
+  #specialized: Specialized | Bridge | undefined
   #early: Early[] = []
   /**
    * Everything that is written goes through it from the start: taking the streams over later would cost a
@@ -77,7 +78,8 @@ class Program {
     if (this.#specialized !== undefined) throw new Error('This environment is a function already.')
     // Written by the engine that brought this program along.
     const specialization = JSON.parse(body.toString()) as Specialization
-    this.#specialized = new Specialized(this.#connection, specialization, this.#output, exit)
+    const Role = specialization.runtimeProcess === undefined ? Specialized : Bridge
+    this.#specialized = new Role(this.#connection, specialization, this.#output, exit)
     await this.#specialized.load()
     const early = this.#early
     this.#early = []

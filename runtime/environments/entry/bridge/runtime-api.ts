@@ -1,0 +1,289 @@
+import type { ServerResponse } from 'node:http'
+import { decodeInvokeMeta, FRAME, frame } from '../../frames.ts'
+import type { Connection } from '../connection.ts'
+import { parsePayload } from '../payload.ts'
+import type { Answers } from './answers.ts'
+import { answerError, answerJson, readBody, type ApiCall, type ApiRoute } from './api-server.ts'
+import { HeldInvocation } from './held-invocation.ts'
+import { StreamedResponse } from './streamed-response.ts'
+
+/** Lambda's limit on what a runtime may answer at once. */
+const MAX_RESPONSE_BYTES = 6_291_556
+/** Invocations that may wait for the runtime; the engine sends a few ahead. */
+const MAX_QUEUED = 1024
+/** Polls for work that may be open at once, beyond which a runtime has lost count. */
+const MAX_POLLS = 1024
+const RESPONSE_MODE = 'lambda-runtime-function-response-mode'
+const ERROR_TYPE = 'lambda-runtime-function-error-type'
+const ACCEPTED = { status: 'OK' }
+const TOO_LARGE = `Exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`
+const TOO_LARGE_ANSWER = Buffer.from(
+  JSON.stringify({
+    errorMessage: `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`,
+    errorType: 'Function.ResponseSizeTooLarge',
+  }),
+)
+
+/** What a runtime's calls mean for its environment. */
+export interface RuntimeEvents {
+  /** The first poll: the runtime has loaded the code. */
+  ready(): void
+  /** It could not; `body` is its error JSON. */
+  initFailed(body: Buffer, errorType: string): void
+  /** It is about to be handed an invocation. */
+  started(invocation: HeldInvocation): void
+  /** What it has written by now belongs to what it is answering. */
+  answering(): void
+  /** It was answered. */
+  ended(invocation: HeldInvocation): void
+}
+
+/**
+ * Invocations from the engine on one side, a runtime that polls for them on the other.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+ */
+export class RuntimeApi {
+  readonly #connection: Connection
+  readonly #answers: Answers
+  readonly #concurrency: number
+  readonly #events: RuntimeEvents
+  readonly #queue: HeldInvocation[] = []
+  readonly #polls: ServerResponse[] = []
+  /** Handed to the runtime, by request id: what it works on, and what it has answered last. */
+  readonly #running = new Map<string, HeldInvocation>()
+  readonly #answered: string[] = []
+  #init: 'running' | 'done' | 'failed' = 'running'
+  /** Until then polls wait: others have to be ready, too. */
+  #open = false
+  #onIdle: (() => void) | undefined
+
+  constructor(options: {
+    connection: Connection
+    answers: Answers
+    concurrency: number
+    events: RuntimeEvents
+  }) {
+    this.#connection = options.connection
+    this.#answers = options.answers
+    this.#concurrency = options.concurrency
+    this.#events = options.events
+  }
+
+  get routes(): readonly ApiRoute[] {
+    const runtime = '^/2018-06-01/runtime'
+    const route = (method: ApiRoute['method'], path: string, answer: ApiRoute['answer']): ApiRoute => ({
+      method,
+      path: new RegExp(`${path}$`),
+      answer,
+    })
+    return [
+      route('GET', `${runtime}/invocation/next`, (call) => this.#next(call)),
+      route('POST', `${runtime}/invocation/([^/]+)/response`, (call) => void this.#response(call)),
+      route('POST', `${runtime}/invocation/([^/]+)/error`, (call) => void this.#error(call)),
+      route('POST', `${runtime}/init/error`, (call) => void this.#initError(call)),
+      // Without snapshots there is nothing to wait for.
+      route('GET', `${runtime}/restore/next`, ({ response }) => void response.writeHead(200).end()),
+      route('POST', `${runtime}/restore/error`, ({ request, response }) => {
+        request.resume()
+        answerJson(response, 202, ACCEPTED)
+      }),
+      route('GET', '^/2018-06-01/ping', ({ response }) => void response.end('pong')),
+    ]
+  }
+
+  /** Lets invocations go to the runtime. */
+  open(): void {
+    this.#open = true
+    this.#serve()
+  }
+
+  // -- from the engine
+
+  accept(id: number, metaBytes: number, body: Buffer): void {
+    if (this.#queue.length >= MAX_QUEUED)
+      throw new RangeError(`More than ${MAX_QUEUED} invocations wait in one environment.`)
+    const meta = decodeInvokeMeta(body.toString('utf8', 0, metaBytes))
+    this.#queue.push(new HeldInvocation(id, meta, body.subarray(metaBytes)))
+    this.#serve()
+  }
+
+  recall(id: number): void {
+    const index = this.#queue.findIndex((invocation) => invocation.id === id)
+    if (index < 0) return
+    this.#queue.splice(index, 1)
+    this.#connection.send(frame(FRAME.recalled, '', id))
+  }
+
+  /** The runtime is not told, as on AWS; that this process turns is what the engine wants to know. */
+  abort(id: number): void {
+    this.#connection.send(frame(FRAME.aborted, '', id))
+    for (const one of this.#running.values()) if (one.id === id) one.stream?.discard()
+  }
+
+  credit(id: number, bytes: number): void {
+    for (const one of this.#running.values()) if (one.id === id) one.stream?.credit(bytes)
+  }
+
+  whenIdle(callback: () => void): void {
+    if (this.#running.size === 0 && this.#queue.length === 0) callback()
+    else this.#onIdle = callback
+  }
+
+  // -- from the runtime
+
+  #next({ response }: ApiCall): void {
+    if (this.#concurrency === 1 && this.#running.size > 0)
+      return refuseTransition(response, 'Running', 'Ready')
+    if (this.#init === 'failed') return refuseTransition(response, 'InitError', 'Ready')
+    if (this.#polls.length >= MAX_POLLS)
+      return answerError(response, 403, 'Runtime.TooManyIdleRuntimes', 'Too many polls are open.')
+    this.#polls.push(response)
+    response.once('close', () => {
+      const index = this.#polls.indexOf(response)
+      if (index >= 0) this.#polls.splice(index, 1)
+    })
+    if (this.#init === 'running') {
+      this.#init = 'done'
+      this.#events.ready()
+    }
+    this.#serve()
+  }
+
+  async #response({ request, response, parameters }: ApiCall): Promise<void> {
+    const invocation = this.#addressed(parameters, response, 'InvocationResponse')
+    if (invocation === undefined) return void request.resume()
+    const mode = request.headers[RESPONSE_MODE]
+    if (mode === 'streaming') {
+      invocation.state = 'responding'
+      this.#stream(invocation, { request, response, parameters })
+      return
+    }
+    if (mode !== undefined && mode !== 'buffered') {
+      request.resume()
+      answerError(response, 400, 'InvalidFunctionResponseMode', 'Invalid function response mode.')
+      const message = `Invalid response mode header: ${String(mode)}`
+      this.#answer(invocation, (one) => this.#answers.failAs(one, INVALID_MODE, message))
+      return
+    }
+    invocation.state = 'responding'
+    const body = await readBody(request, MAX_RESPONSE_BYTES)
+    switch (body.kind) {
+      case 'whole':
+        this.#answer(invocation, (one) => this.#answers.succeed(one, body.bytes))
+        return answerJson(response, 202, ACCEPTED)
+      case 'too-large':
+        this.#answer(invocation, (one) => this.#answers.fail(one, TOO_LARGE_ANSWER))
+        return answerError(response, 413, 'RequestEntityTooLarge', TOO_LARGE)
+      case 'truncated':
+        return this.#answer(invocation, (one) => this.#answers.failAs(one, TRUNCATED, CUT_OFF))
+    }
+  }
+
+  #stream(invocation: HeldInvocation, { request, response }: ApiCall): void {
+    const { 'content-type': contentType = 'application/octet-stream' } = request.headers
+    this.#answers.startStream(invocation, contentType)
+    invocation.stream = new StreamedResponse(request, {
+      bytes: (part) => this.#answers.stream(invocation, part),
+      ending: (how) => {
+        this.#answer(invocation, (one) => {
+          if (how.kind === 'whole') this.#answers.endStream(one)
+          else if (how.kind === 'error') this.#answers.fail(one, how.body)
+          else this.#answers.failAs(one, TRUNCATED, CUT_OFF)
+        })
+        if (how.kind !== 'truncated') answerJson(response, 202, ACCEPTED)
+      },
+    })
+  }
+
+  async #error({ request, response, parameters }: ApiCall): Promise<void> {
+    const invocation = this.#addressed(parameters, response, 'InvocationErrorResponse')
+    if (invocation === undefined) return void request.resume()
+    invocation.state = 'responding'
+    const body = await readBody(request, MAX_RESPONSE_BYTES)
+    if (body.kind === 'truncated') {
+      return this.#answer(invocation, (one) => this.#answers.failAs(one, TRUNCATED, CUT_OFF))
+    }
+    const payload = body.kind === 'whole' ? body.bytes : TOO_LARGE_ANSWER
+    const told = payload.length > 0 ? payload : emptyError(request.headers[ERROR_TYPE])
+    this.#answer(invocation, (one) => this.#answers.fail(one, told))
+    if (body.kind === 'whole') answerJson(response, 202, ACCEPTED)
+    else answerError(response, 413, 'RequestEntityTooLarge', TOO_LARGE)
+  }
+
+  async #initError({ request, response }: ApiCall): Promise<void> {
+    const body = await readBody(request, MAX_RESPONSE_BYTES)
+    if (this.#init !== 'running') {
+      const state = this.#init === 'failed' ? 'InitError' : this.#running.size > 0 ? 'Running' : 'Ready'
+      return refuseTransition(response, state, 'InitError')
+    }
+    this.#init = 'failed'
+    answerJson(response, 202, ACCEPTED)
+    const errorType = String(request.headers[ERROR_TYPE] ?? '')
+    const given = body.kind === 'whole' && body.bytes.length > 0 ? body.bytes : emptyError(errorType)
+    this.#events.answering()
+    this.#events.initFailed(given, errorType)
+  }
+
+  // -- inside
+
+  /** The invocation that a call is about; refuses the call when there is none, or it was answered. */
+  #addressed(
+    [requestId = '']: readonly string[],
+    response: ServerResponse,
+    wanted: string,
+  ): HeldInvocation | undefined {
+    const invocation = this.#running.get(requestId)
+    if (invocation?.state === 'running') return invocation
+    if (invocation !== undefined) refuseTransition(response, 'InvocationResponse', wanted)
+    else if (this.#answered.includes(requestId)) refuseTransition(response, 'ResponseSent', wanted)
+    else answerError(response, 400, 'InvalidRequestID', 'Invalid request ID')
+    return undefined
+  }
+
+  #answer(invocation: HeldInvocation, send: (invocation: HeldInvocation) => void): void {
+    this.#events.answering()
+    send(invocation)
+    const { requestId } = invocation.meta
+    this.#running.delete(requestId)
+    this.#answered.push(requestId)
+    if (this.#answered.length > this.#concurrency) this.#answered.shift()
+    this.#events.ended(invocation)
+    this.#serve()
+    if (this.#running.size > 0 || this.#queue.length > 0) return
+    const callback = this.#onIdle
+    this.#onIdle = undefined
+    callback?.()
+  }
+
+  #serve(): void {
+    while (this.#open && this.#running.size < this.#concurrency) {
+      if (this.#polls.length === 0) return
+      const invocation = this.#queue.shift()
+      if (invocation === undefined) return
+      const parsed = parsePayload(invocation.payload)
+      if (!parsed.ok) {
+        this.#connection.send(frame(FRAME.notJson, parsed.reason, invocation.id))
+        continue
+      }
+      this.#running.set(invocation.meta.requestId, invocation)
+      this.#events.started(invocation)
+      // There is one: the loop has looked.
+      const poll = this.#polls.shift() as ServerResponse
+      invocation.handOver(poll)
+    }
+  }
+}
+
+const TRUNCATED = 'Runtime.TruncatedResponse'
+const CUT_OFF = 'The response was cut off.'
+const INVALID_MODE = 'Runtime.InvalidResponseModeHeader'
+
+function refuseTransition(response: ServerResponse, from: string, to: string): void {
+  const message = `State transition from ${from} to ${to} failed for runtime. Error: State transition is not allowed`
+  answerError(response, 403, 'InvalidStateTransition', message)
+}
+
+/** Error JSON for a runtime that sent none. */
+const emptyError = (errorType: string | string[] | undefined): Buffer =>
+  Buffer.from(JSON.stringify({ errorType: String(errorType ?? 'Runtime.Unknown'), errorMessage: '' }))

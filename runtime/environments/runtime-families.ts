@@ -1,0 +1,27 @@
+import type { FunctionVersion } from '../registry/types.ts'
+import type { RuntimeProcessSettings } from './frames.ts'
+
+/** What language a runtime identifier is for; `provided` brings its own runtime. */
+export type RuntimeFamily = 'nodejs' | 'python' | 'java' | 'dotnet' | 'ruby' | 'provided'
+
+/** `python` for `python3.12`. */
+export const familyOf = (runtime: string): RuntimeFamily =>
+  (/^[a-z]+/.exec(runtime)?.[0] ?? 'provided') as RuntimeFamily // the registry takes no other identifiers
+
+/** Where a runtime of a function's own may lie, in the order of the search. */
+const BOOTSTRAP_NAMES = ['/opt/bootstrap', '/var/runtime/bootstrap']
+
+/** Whether a version's code runs in a process of its own, which is served the Runtime API. */
+export const needsBridge = (version: FunctionVersion): boolean => familyOf(version.runtime) !== 'nodejs'
+
+/**
+ * What to start for a version that needs a bridge; undefined for others. `taskRoot` is where the code lies,
+ * as the process sees it.
+ */
+export function runtimeProcess(
+  version: FunctionVersion,
+  taskRoot: string,
+): RuntimeProcessSettings | undefined {
+  if (!needsBridge(version)) return undefined
+  return { kind: 'bootstrap', command: [`${taskRoot}/bootstrap`, ...BOOTSTRAP_NAMES], wrapper: '' }
+}
