@@ -35,7 +35,7 @@ export function pinnedDependencies(file: SourceFile): Finding[] {
 const KNOWN_HOSTS = `
   localhost 0.0.0.0 127.0.0.1 ::1 test invalid evil
   example example.co example.com example.org example.net
-  amazonaws.com amazon.com aws.dev on.aws
+  amazonaws.com amazon.com aws.dev on.aws sandbox.localdomain
   github.com nodejs.org sqlite.org apache.org w3.org rfc-editor.org ray.io man7.org js.org
   json-schema.org json.schemastore.org openapis.org spdx.org perfetto.dev
 `
