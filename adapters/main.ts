@@ -8,6 +8,8 @@ import { createEngine, type Engine } from '../runtime/index.ts'
 import { createLog, type Log } from '../runtime/log.ts'
 import { systemRng, type Rng } from '../runtime/rng.ts'
 import { connectionLimit } from './connection-limit.ts'
+import { openEventSources } from './event-sources/open.ts'
+import type { SourceProbe } from './event-sources/source-probe.ts'
 import { createGuardPolicy, type GuardPolicy } from './guard.ts'
 import { createIngress } from './ingress/ingress.ts'
 import { urlBase, urlLookup } from './ingress/url-target.ts'
@@ -87,7 +89,8 @@ function serve(engine: Engine, api: Listener, ingress: Listener, apiPolicy: Guar
   const stopping = new AbortController()
   const metrics = createMetrics(engine)
   engine.setApiUrl(urls.api)
-  api.serve(apiService(engine, urls, metrics, stopping.signal, apiPolicy))
+  const sources = openEventSources(engine)
+  api.serve(apiService(engine, urls, metrics, stopping.signal, apiPolicy, sources.probe))
   ingress.serve({
     handle: createIngress({
       invoker,
@@ -109,6 +112,7 @@ function serve(engine: Engine, api: Listener, ingress: Listener, apiPolicy: Guar
       await engine.stop()
     } finally {
       metrics[Symbol.dispose]()
+      sources.close()
       await Promise.all([api.close(CLOSE_GRACE_MS), ingress.close(CLOSE_GRACE_MS)])
     }
   }
@@ -127,8 +131,9 @@ function apiService(
   metrics: EngineMetrics,
   stopping: AbortSignal,
   policy: GuardPolicy,
+  sourceProbe: SourceProbe,
 ): Service {
-  const { config, clock, rng, log, invoker, registry, packages } = engine
+  const { config, clock, rng, log, invoker, registry, packages, eventSources } = engine
   const publicUrls = { api: config.publicUrl ?? urls.api, ingress: config.publicUrl ?? urls.ingress }
   const invocationParts = { invoker, clock, rng, log, limits: config.limits }
   const invocations = new Invocations(invocationParts)
@@ -142,7 +147,17 @@ function apiService(
     }),
   )
   const lambda = throughHono(
-    createLambdaApi({ registry, packages, clock, rng, config, log, publicUrls: () => publicUrls }),
+    createLambdaApi({
+      registry,
+      packages,
+      eventSources,
+      sourceProbe,
+      clock,
+      rng,
+      config,
+      log,
+      publicUrls: () => publicUrls,
+    }),
   )
   const sts = throughHono(createStsApi({ clock, rng }))
   const { journal, logGroups: groups } = engine

@@ -17,6 +17,7 @@ import type { Invoker } from './invoke/types.ts'
 import type { Log } from './log.ts'
 import { createCompile } from './registry/package-compile.ts'
 import { createCodePackages, type KeptPackages } from './registry/packages.ts'
+import { EventSources } from './registry/event-sources.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
 import type { FunctionVersion } from './registry/types.ts'
 import type { Rng } from './rng.ts'
@@ -43,6 +44,7 @@ export interface Engine {
   readonly registry: Registry
   readonly packages: KeptPackages
   readonly invoker: Invoker
+  readonly eventSources: EventSources
   readonly journal: Journal
   readonly logGroups: LogGroups
   health(): EngineHealth
@@ -52,6 +54,8 @@ export interface Engine {
   watch(afterId: number | undefined, listener: (event: EngineEvent) => void): Disposable
   /** Where functions reach the engine's own APIs: known once a listener is bound. */
   setApiUrl(url: string): void
+  /** `work` belongs to what a stop waits for, as long as it waits for anything. */
+  onDrain(work: () => Promise<void>): void
   /**
    * Refuses new work, waits for running work up to `drainMs`, then kills what is left and closes everything.
    */
@@ -199,6 +203,7 @@ async function openEngine(
     },
   })
   opened.push(() => registry.close())
+  const eventSources = new EventSources({ store, clock, rng, log })
   const path: InvocationPath = new InvocationPath({
     clock,
     resolver: registry,
@@ -231,15 +236,20 @@ async function openEngine(
       .sweep(registry.packageIds())
       .catch((error: unknown) => log.warn('unused packages not removed', { error }))
   })
+  const draining: (() => Promise<void>)[] = []
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     retention.cancel()
     sweep.cancel()
     // `after`, not `sleep`: a timer that nobody waits for any more must not hold the process for its rest.
     const patience = new Promise<void>((resolve) => void clock.after(config.drainMs, resolve))
-    await Promise.race([patience, Promise.all([events.drain(), quiet(clock, gate)])])
+    await Promise.race([
+      patience,
+      Promise.all([...draining.map((work) => work()), events.drain(), quiet(clock, gate)]),
+    ])
     events.abandon()
     path.close()
+    await eventSources.close()
     await registry.close()
     spares.close()
     await scheduler.close()
@@ -257,6 +267,7 @@ async function openEngine(
     registry,
     packages,
     invoker: path,
+    eventSources,
     journal,
     logGroups,
     health: () => ({
@@ -281,6 +292,7 @@ async function openEngine(
     setApiUrl: (url) => {
       starter.engineUrl = url
     },
+    onDrain: (work) => void draining.push(work),
     stop: () => (stopping ??= stop()),
   }
 }

@@ -9,6 +9,7 @@ import { concurrencyRoutes } from './concurrency.ts'
 import type { LambdaApiParts, Routes } from './context.ts'
 import { awsError, internalError } from './errors.ts'
 import { eventInvokeRoutes } from './event-invoke-config.ts'
+import { eventSourceRoutes } from './event-sources.ts'
 import { functionRoutes } from './functions.ts'
 import { operationPath } from './labels.ts'
 import { policyRoutes } from './policy.ts'
@@ -26,6 +27,7 @@ const FAMILIES: readonly Routes[] = [
   concurrencyRoutes,
   urlRoutes,
   eventInvokeRoutes,
+  eventSourceRoutes,
   accountRoutes,
 ]
 

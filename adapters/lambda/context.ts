@@ -3,12 +3,14 @@ import type { Clock } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config.ts'
 import { EngineError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
+import type { EventSources } from '../../runtime/registry/event-sources.ts'
 import type { FunctionRecord, VersionRecord } from '../../runtime/registry/function-record.ts'
 import type { CodePackages } from '../../runtime/registry/packages.ts'
 import { checkQualifier } from '../../runtime/registry/policies.ts'
 import type { Registry } from '../../runtime/registry/registry.ts'
 import type { Rng } from '../../runtime/rng.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
+import type { SourceProbe } from '../event-sources/source-probe.ts'
 import type { CodeLinks } from './code-links.ts'
 import { BODY_BYTES, readFields, type Fields } from './fields.ts'
 import { parseFunctionLabel, type FunctionLabel, type LabelKind } from './labels.ts'
@@ -18,6 +20,8 @@ import { scopeOf } from './scope.ts'
 export interface LambdaApiParts {
   readonly registry: Registry
   readonly packages: CodePackages
+  readonly eventSources: EventSources
+  readonly sourceProbe: SourceProbe
   readonly clock: Clock
   readonly rng: Rng
   readonly config: Pick<Config, 'limits'>

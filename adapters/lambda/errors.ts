@@ -48,6 +48,7 @@ const SHAPES: Record<ErrorCode, Shape> = {
 
 /** Details that change how a code looks. */
 const DETAILS: Readonly<Record<string, Shape>> = {
+  'conflict/in-use': shape(400, 'ResourceInUseException', 'Message'),
   'invalid/constraint': shape(400, 'ValidationException', 'message', 'none'),
   'invalid/serialization': shape(400, 'SerializationException', 'Message', 'none'),
   'invalid/unreserved': shape(400, 'InvalidParameterValueException', 'message', 'none'),

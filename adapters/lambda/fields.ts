@@ -30,6 +30,12 @@ export class Fields {
     throw unreadable(name, 'an Integer')
   }
 
+  number(name: string): number | undefined {
+    const value = this.#get(name)
+    if (value === undefined || (typeof value === 'number' && Number.isFinite(value))) return value
+    throw unreadable(name, 'a Double')
+  }
+
   flag(name: string): boolean | undefined {
     const value = this.#get(name)
     if (value === undefined || typeof value === 'boolean') return value
@@ -41,6 +47,20 @@ export class Fields {
     if (value === undefined) return undefined
     if (isObject(value)) return new Fields(value)
     throw unreadable(name, 'an Object')
+  }
+
+  /** Objects in a list. */
+  list(name: string): Fields[] | undefined {
+    const value = this.#get(name)
+    if (value === undefined) return undefined
+    if (Array.isArray(value) && value.every((item) => isObject(item)))
+      return value.map((item) => new Fields(item))
+    throw unreadable(name, 'a List of Objects')
+  }
+
+  /** As it was sent, for what is stored unread. */
+  value(name: string): unknown {
+    return this.#get(name)
   }
 
   texts(name: string): string[] | undefined {

@@ -1,7 +1,10 @@
 import { EngineError } from '../../runtime/errors.ts'
+import type { EventSourceRecord } from '../../runtime/registry/event-source-record.ts'
+import type { EventSources } from '../../runtime/registry/event-sources.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import { Constraints, pattern } from './constraints.ts'
 import { empty, fieldsFor, scopeFor, type Routes } from './context.ts'
+import { eventSourceArn } from './event-source-wire.ts'
 import { parseFunctionLabel } from './labels.ts'
 
 const RESOURCE = pattern(
@@ -17,11 +20,13 @@ const KINDS: Readonly<Record<string, string>> = {
 }
 
 /** ListTags, TagResource, UntagResource. */
-export const tagRoutes: Routes = (app, { registry }) => {
+export const tagRoutes: Routes = (app, { registry, eventSources }) => {
   const path = '/2017-03-31/tags/:arn'
 
   app.get(path, (context) => {
     const scope = scopeFor(context)
+    const mapping = mappingOf(context.req.param('arn'), scope, eventSources)
+    if (mapping !== undefined) return context.json({ Tags: mapping.tags })
     return context.json({ Tags: registry.get(scope, taggedFunction(context.req.param('arn'), scope)).tags })
   })
 
@@ -31,11 +36,14 @@ export const tagRoutes: Routes = (app, { registry }) => {
     const constraints = new Constraints()
     constraints.required(body.fields('Tags'), 'tags')
     checkArn(context.req.param('arn'), constraints)
-    const functionName = taggedFunction(context.req.param('arn'), scope)
+    const mapping = mappingOf(context.req.param('arn'), scope, eventSources)
+    const functionName = mapping === undefined ? taggedFunction(context.req.param('arn'), scope) : ''
     const tags = body.textMap('Tags') ?? {}
     if (Object.keys(tags).length === 0)
       throw new EngineError('invalid', 'An error occurred and the request cannot be processed.')
-    await registry.tag(scope, functionName, (before) => ({ ...before, ...tags }))
+    const edit = (before: Tags): Tags => ({ ...before, ...tags })
+    if (mapping === undefined) await registry.tag(scope, functionName, edit)
+    else await eventSources.tag(scope, mapping.id, edit)
     return empty(context)
   })
 
@@ -45,13 +53,28 @@ export const tagRoutes: Routes = (app, { registry }) => {
     const constraints = new Constraints()
     constraints.required(keys, 'tagKeys')
     checkArn(context.req.param('arn'), constraints)
-    const functionName = taggedFunction(context.req.param('arn'), scope)
-    await registry.tag(scope, functionName, (before) =>
-      Object.fromEntries(Object.entries(before).filter(([key]) => keys?.includes(key) !== true)),
-    )
+    const mapping = mappingOf(context.req.param('arn'), scope, eventSources)
+    const edit = (before: Tags): Tags =>
+      Object.fromEntries(Object.entries(before).filter(([key]) => keys?.includes(key) !== true))
+    if (mapping === undefined)
+      await registry.tag(scope, taggedFunction(context.req.param('arn'), scope), edit)
+    else await eventSources.tag(scope, mapping.id, edit)
     return empty(context)
   })
 }
+
+type Tags = Record<string, string>
+
+/** The mapping an ARN names; undefined for other ARNs, and for a mapping that is not there. */
+function mappingOf(arn: string, scope: Scope, eventSources: EventSources): EventSourceRecord | undefined {
+  const record = eventSources.find(arn.split(':event-source-mapping:')[1] ?? '')
+  return record !== undefined && eventSourceArn(record) === arn && isEqual(record.scope, scope)
+    ? record
+    : undefined
+}
+
+const isEqual = (left: Scope, right: Scope): boolean =>
+  left.account === right.account && left.region === right.region
 
 function checkArn(arn: string, constraints: Constraints): void {
   if (!arn.startsWith('arn:aws:lambda:') || !arn.includes(':function:'))

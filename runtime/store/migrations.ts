@@ -1,4 +1,5 @@
 import { eventsSchema } from './events.ts'
+import { eventSourcesSchema } from './event-sources.ts'
 import { functionsSchema } from './functions.ts'
 import { logGroupsSchema } from './log-groups.ts'
 import { logsSchema } from './log-streams.ts'
@@ -17,4 +18,5 @@ INSERT INTO boot_epoch (id, epoch) VALUES (1, 0);
 export const MIGRATIONS: readonly string[] = [
   [bootEpochSchema, functionsSchema, eventsSchema, runsSchema, logsSchema].join('\n'),
   logGroupsSchema,
+  eventSourcesSchema,
 ]

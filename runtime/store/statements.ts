@@ -1,4 +1,5 @@
 import { eventStatements } from './events.ts'
+import { eventSourceStatements } from './event-sources.ts'
 import { functionStatements } from './functions.ts'
 import { logGroupStatements } from './log-groups.ts'
 import { runStatements } from './runs.ts'
@@ -7,6 +8,7 @@ import { runStatements } from './runs.ts'
 export const STATEMENTS: Readonly<Record<string, string>> = {
   ...functionStatements,
   ...eventStatements,
+  ...eventSourceStatements,
   ...runStatements,
   ...logGroupStatements,
 }

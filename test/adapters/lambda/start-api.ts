@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { createAdaptorServer } from '@hono/node-server'
 import { createLambdaApi } from '../../../adapters/lambda/api.ts'
+import type { SourceProbe } from '../../../adapters/event-sources/source-probe.ts'
 import { createLog } from '../../../runtime/log.ts'
 import { createCodePackages } from '../../../runtime/registry/packages.ts'
+import { EventSources } from '../../../runtime/registry/event-sources.ts'
 import { openRegistry, type Registry, type RegistryParts } from '../../../runtime/registry/registry.ts'
 import { systemRng } from '../../../runtime/rng.ts'
 import { openStore } from '../../../runtime/store/open.ts'
@@ -32,6 +34,7 @@ export const NEW = {
 export interface TestApi extends AsyncDisposable {
   readonly url: string
   readonly registry: Registry
+  readonly eventSources: EventSources
   readonly clock: FakeClock
   readonly client: LambdaClient
   /** A client with other credentials or region. */
@@ -43,6 +46,7 @@ export interface TestApiOptions {
   readonly accountConcurrency?: number
   readonly prepare?: RegistryParts['prepare']
   readonly feasible?: RegistryParts['feasible']
+  readonly checkSource?: SourceProbe['check']
 }
 
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
@@ -68,9 +72,21 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     feasible: options.feasible ?? (() => undefined),
     onEvent: () => {},
   })
+  const eventSources = new EventSources({ store, clock, rng, log })
+  const sourceProbe = { check: options.checkSource ?? (() => Promise.resolve()) }
   let url = ''
   const publicUrls = () => ({ api: url, ingress: 'http://127.0.0.1:4701' })
-  const app = createLambdaApi({ registry, packages, clock, rng, config, log, publicUrls })
+  const app = createLambdaApi({
+    registry,
+    packages,
+    eventSources,
+    sourceProbe,
+    clock,
+    rng,
+    config,
+    log,
+    publicUrls,
+  })
   const server = createAdaptorServer({ fetch: app.fetch })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -86,6 +102,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   return {
     url,
     registry,
+    eventSources,
     clock,
     client: clientFor({}),
     clientFor,
