@@ -88,14 +88,19 @@ export interface Specialization {
   codeCachePath?: string
   /** The process to start and to serve the Runtime API to; absent where this one runs the code itself. */
   runtimeProcess?: RuntimeProcessSettings
+  /** The variables (and the handler's name) that this process was started with hold, not `environment`. */
+  inheritsVariables?: boolean
   /** Whether other environments run as the same user; absent: no. */
   sharesUser?: boolean
 }
 
 /** A runtime's own process. */
 export interface RuntimeProcessSettings {
-  /** `bootstrap`: the first file of `command` that is there; `command`: its words. */
-  kind: 'bootstrap' | 'command'
+  /**
+   * `bootstrap`: the first file of `command` that is there; `command`: its words; `node`: this program once
+   * more, with `command` as arguments for Node.js.
+   */
+  kind: 'bootstrap' | 'command' | 'node'
   command: string[]
   /** A program that is given the command as its arguments; '' for none. */
   wrapper: string

@@ -11,8 +11,12 @@ export const familyOf = (runtime: string): RuntimeFamily =>
 /** Where a runtime of a function's own may lie, in the order of the search. */
 const BOOTSTRAP_NAMES = ['/opt/bootstrap', '/var/runtime/bootstrap']
 
+/** A program that the start of a managed runtime leads through. */
+const WRAPPER = 'AWS_LAMBDA_EXEC_WRAPPER'
+
 /** Whether a version's code runs in a process of its own, which is served the Runtime API. */
-export const needsBridge = (version: FunctionVersion): boolean => familyOf(version.runtime) !== 'nodejs'
+export const needsBridge = (version: FunctionVersion): boolean =>
+  familyOf(version.runtime) !== 'nodejs' || (version.environment[WRAPPER] ?? '') !== ''
 
 /**
  * What to start for a version that needs a bridge; undefined for others. `taskRoot` is where the code lies,
@@ -23,5 +27,12 @@ export function runtimeProcess(
   taskRoot: string,
 ): RuntimeProcessSettings | undefined {
   if (!needsBridge(version)) return undefined
-  return { kind: 'bootstrap', command: [`${taskRoot}/bootstrap`, ...BOOTSTRAP_NAMES], wrapper: '' }
+  const family = familyOf(version.runtime)
+  const wrapper = family === 'provided' ? '' : (version.environment[WRAPPER] ?? '')
+  if (family === 'nodejs') return { kind: 'node', command: heapArguments(version.memoryLimitMb), wrapper }
+  return { kind: 'bootstrap', command: [`${taskRoot}/bootstrap`, ...BOOTSTRAP_NAMES], wrapper }
 }
+
+/** Arguments that keep the heap of Node.js within a function's memory. */
+export const heapArguments = (limitMb: number | null): string[] =>
+  limitMb === null ? [] : [`--max-old-space-size=${Math.max(32, Math.floor(limitMb * 0.9))}`]

@@ -11,7 +11,7 @@ import { Environment } from './environment.ts'
 import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Gateway } from './gateway.ts'
 import type { LaunchedProcess, Launcher } from './launcher.ts'
-import { needsBridge, runtimeProcess } from './runtime-families.ts'
+import { heapArguments, needsBridge, runtimeProcess } from './runtime-families.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
 const CODE_CACHE_NAME = 'code.cache'
@@ -80,14 +80,12 @@ export function createStarter(parts: {
       const environment = new Environment({ identity, owner, clock, journal })
       gateway.expect(identity.id, environment)
       const own = dedicatedTo !== undefined && !needsBridge(dedicatedTo)
-      const heapMb = own ? dedicatedTo.memoryLimitMb : null
       launcher
         .launch({
           environmentId: identity.id,
           token: identity.token,
           nodePath: binary.nodePath,
-          nodeArguments:
-            heapMb === null ? [] : [`--max-old-space-size=${Math.max(32, Math.floor(heapMb * 0.9))}`],
+          nodeArguments: own ? heapArguments(dedicatedTo.memoryLimitMb) : [],
           environment: own ? startTimeVariables(dedicatedTo) : {},
           layerDirectories: dedicatedTo?.layerDirectories ?? [],
           network: dedicatedTo?.execution.network ?? 'full',

@@ -77,7 +77,7 @@ class Program {
   async #specialize(body: Buffer): Promise<void> {
     if (this.#specialized !== undefined) throw new Error('This environment is a function already.')
     // Written by the engine that brought this program along.
-    const specialization = JSON.parse(body.toString()) as Specialization
+    const specialization = inherited(JSON.parse(body.toString()) as Specialization)
     const Role = specialization.runtimeProcess === undefined ? Specialized : Bridge
     this.#specialized = new Role(this.#connection, specialization, this.#output, exit)
     await this.#specialized.load()
@@ -100,6 +100,16 @@ class Program {
     if (executor === undefined) send()
     else executor.whenIdle(send)
   }
+}
+
+/** What a wrapper program has changed on the way counts. */
+function inherited(specialization: Specialization): Specialization {
+  if (specialization.inheritsVariables !== true) return specialization
+  // Marks by which a sweep finds this process's children were taken out by `take`.
+  const marks = Object.entries(specialization.environment).filter(([name]) => name.startsWith('LAMBENT_'))
+  // None of its members is undefined, whatever its type says.
+  const environment = { ...process.env, ...Object.fromEntries(marks) } as Record<string, string>
+  return { ...specialization, environment, handler: environment['_HANDLER'] ?? specialization.handler }
 }
 
 /** The engine is gone, or this process does not understand it: there is nothing to live for. */

@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http'
-import { decodeInvokeMeta, FRAME, frame } from '../../frames.ts'
+import { FRAME, frame } from '../../frames.ts'
 import type { Connection } from '../connection.ts'
 import { parsePayload } from '../payload.ts'
 import type { Answers } from './answers.ts'
 import { answerError, answerJson, readBody, type ApiCall, type ApiRoute } from './api-server.ts'
-import { HeldInvocation } from './held-invocation.ts'
+import { Desk } from './desk.ts'
+import type { HeldInvocation } from './held-invocation.ts'
+import type { RuntimeEvents } from './runtime-events.ts'
 import { StreamedResponse } from './streamed-response.ts'
 
 /** Lambda's limit on what a runtime may answer at once. */
 const MAX_RESPONSE_BYTES = 6_291_556
-/** Invocations that may wait for the runtime; the engine sends a few ahead. */
-const MAX_QUEUED = 1024
 /** Polls for work that may be open at once, beyond which a runtime has lost count. */
 const MAX_POLLS = 1024
 const RESPONSE_MODE = 'lambda-runtime-function-response-mode'
@@ -24,20 +24,6 @@ const TOO_LARGE_ANSWER = Buffer.from(
   }),
 )
 
-/** What a runtime's calls mean for its environment. */
-export interface RuntimeEvents {
-  /** The first poll: the runtime has loaded the code. */
-  ready(): void
-  /** It could not; `body` is its error JSON. */
-  initFailed(body: Buffer, errorType: string): void
-  /** It is about to be handed an invocation. */
-  started(invocation: HeldInvocation): void
-  /** What it has written by now belongs to what it is answering. */
-  answering(): void
-  /** It was answered. */
-  ended(invocation: HeldInvocation): void
-}
-
 /**
  * Invocations from the engine on one side, a runtime that polls for them on the other.
  *
@@ -46,17 +32,12 @@ export interface RuntimeEvents {
 export class RuntimeApi {
   readonly #connection: Connection
   readonly #answers: Answers
-  readonly #concurrency: number
   readonly #events: RuntimeEvents
-  readonly #queue: HeldInvocation[] = []
+  readonly #desk: Desk
   readonly #polls: ServerResponse[] = []
-  /** Handed to the runtime, by request id: what it works on, and what it has answered last. */
-  readonly #running = new Map<string, HeldInvocation>()
+  /** Request ids that were answered last. */
   readonly #answered: string[] = []
   #init: 'running' | 'done' | 'failed' = 'running'
-  /** Until then polls wait: others have to be ready, too. */
-  #open = false
-  #onIdle: (() => void) | undefined
 
   constructor(options: {
     connection: Connection
@@ -66,8 +47,9 @@ export class RuntimeApi {
   }) {
     this.#connection = options.connection
     this.#answers = options.answers
-    this.#concurrency = options.concurrency
     this.#events = options.events
+    const { connection, concurrency } = options
+    this.#desk = new Desk({ connection, concurrency, onWork: () => this.#serve() })
   }
 
   get routes(): readonly ApiRoute[] {
@@ -92,48 +74,39 @@ export class RuntimeApi {
     ]
   }
 
-  /** Lets invocations go to the runtime. */
+  /** Lets invocations go to the runtime: until then its polls wait. */
   open(): void {
-    this.#open = true
-    this.#serve()
+    this.#desk.open()
   }
 
   // -- from the engine
 
   accept(id: number, metaBytes: number, body: Buffer): void {
-    if (this.#queue.length >= MAX_QUEUED)
-      throw new RangeError(`More than ${MAX_QUEUED} invocations wait in one environment.`)
-    const meta = decodeInvokeMeta(body.toString('utf8', 0, metaBytes))
-    this.#queue.push(new HeldInvocation(id, meta, body.subarray(metaBytes)))
-    this.#serve()
+    this.#desk.accept(id, metaBytes, body)
   }
 
   recall(id: number): void {
-    const index = this.#queue.findIndex((invocation) => invocation.id === id)
-    if (index < 0) return
-    this.#queue.splice(index, 1)
-    this.#connection.send(frame(FRAME.recalled, '', id))
+    this.#desk.recall(id)
   }
 
   /** The runtime is not told, as on AWS; that this process turns is what the engine wants to know. */
   abort(id: number): void {
     this.#connection.send(frame(FRAME.aborted, '', id))
-    for (const one of this.#running.values()) if (one.id === id) one.stream?.discard()
+    this.#desk.running.get(id)?.stream?.discard()
   }
 
   credit(id: number, bytes: number): void {
-    for (const one of this.#running.values()) if (one.id === id) one.stream?.credit(bytes)
+    this.#desk.running.get(id)?.stream?.credit(bytes)
   }
 
   whenIdle(callback: () => void): void {
-    if (this.#running.size === 0 && this.#queue.length === 0) callback()
-    else this.#onIdle = callback
+    this.#desk.whenIdle(callback)
   }
 
   // -- from the runtime
 
   #next({ response }: ApiCall): void {
-    if (this.#concurrency === 1 && this.#running.size > 0)
+    if (this.#desk.concurrency === 1 && this.#desk.running.size > 0)
       return refuseTransition(response, 'Running', 'Ready')
     if (this.#init === 'failed') return refuseTransition(response, 'InitError', 'Ready')
     if (this.#polls.length >= MAX_POLLS)
@@ -145,7 +118,7 @@ export class RuntimeApi {
     })
     if (this.#init === 'running') {
       this.#init = 'done'
-      this.#events.ready()
+      this.#events.ready({})
     }
     this.#serve()
   }
@@ -214,7 +187,7 @@ export class RuntimeApi {
   async #initError({ request, response }: ApiCall): Promise<void> {
     const body = await readBody(request, MAX_RESPONSE_BYTES)
     if (this.#init !== 'running') {
-      const state = this.#init === 'failed' ? 'InitError' : this.#running.size > 0 ? 'Running' : 'Ready'
+      const state = this.#init === 'failed' ? 'InitError' : this.#desk.running.size > 0 ? 'Running' : 'Ready'
       return refuseTransition(response, state, 'InitError')
     }
     this.#init = 'failed'
@@ -222,7 +195,10 @@ export class RuntimeApi {
     const errorType = String(request.headers[ERROR_TYPE] ?? '')
     const given = body.kind === 'whole' && body.bytes.length > 0 ? body.bytes : emptyError(errorType)
     this.#events.answering()
-    this.#events.initFailed(given, errorType)
+    this.#events.initFailed({
+      error: { errorType, errorMessage: '', trace: [] },
+      errorJson: given.toString('utf8'),
+    })
   }
 
   // -- inside
@@ -233,7 +209,8 @@ export class RuntimeApi {
     response: ServerResponse,
     wanted: string,
   ): HeldInvocation | undefined {
-    const invocation = this.#running.get(requestId)
+    const { running } = this.#desk
+    const invocation = [...running.values()].find(({ meta }) => meta.requestId === requestId)
     if (invocation?.state === 'running') return invocation
     if (invocation !== undefined) refuseTransition(response, 'InvocationResponse', wanted)
     else if (this.#answered.includes(requestId)) refuseTransition(response, 'ResponseSent', wanted)
@@ -244,29 +221,22 @@ export class RuntimeApi {
   #answer(invocation: HeldInvocation, send: (invocation: HeldInvocation) => void): void {
     this.#events.answering()
     send(invocation)
-    const { requestId } = invocation.meta
-    this.#running.delete(requestId)
-    this.#answered.push(requestId)
-    if (this.#answered.length > this.#concurrency) this.#answered.shift()
+    this.#answered.push(invocation.meta.requestId)
+    if (this.#answered.length > this.#desk.concurrency) this.#answered.shift()
     this.#events.ended(invocation)
-    this.#serve()
-    if (this.#running.size > 0 || this.#queue.length > 0) return
-    const callback = this.#onIdle
-    this.#onIdle = undefined
-    callback?.()
+    this.#desk.finish(invocation)
   }
 
   #serve(): void {
-    while (this.#open && this.#running.size < this.#concurrency) {
-      if (this.#polls.length === 0) return
-      const invocation = this.#queue.shift()
+    while (this.#polls.length > 0) {
+      const invocation = this.#desk.take()
       if (invocation === undefined) return
       const parsed = parsePayload(invocation.payload)
       if (!parsed.ok) {
         this.#connection.send(frame(FRAME.notJson, parsed.reason, invocation.id))
+        this.#desk.finish(invocation)
         continue
       }
-      this.#running.set(invocation.meta.requestId, invocation)
       this.#events.started(invocation)
       // There is one: the loop has looked.
       const poll = this.#polls.shift() as ServerResponse

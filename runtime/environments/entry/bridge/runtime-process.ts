@@ -69,7 +69,8 @@ export class RuntimeProcess {
 
 /** The words to start, or how starting them ends. */
 function commandOf({ settings, say }: RuntimeProcessOptions): readonly string[] | RuntimeExit {
-  const { kind, command, wrapper } = settings
+  const { kind, wrapper } = settings
+  const command = kind === 'node' ? ownProgram(settings.command) : settings.command
   if (kind === 'bootstrap') {
     const found = command.find((path) => fs.statSync(path, { throwIfNoEntry: false })?.isFile() === true)
     if (found === undefined)
@@ -86,6 +87,13 @@ function commandOf({ settings, say }: RuntimeProcessOptions): readonly string[] 
   say(`/var/runtime/bootstrap: ${wrapper}: ${words}`)
   return { code: reason === 'permission denied' ? NOT_EXECUTABLE_EXIT : NOT_FOUND_EXIT, signal: null }
 }
+
+/** This program once more, with arguments for Node.js. */
+const ownProgram = (nodeArguments: readonly string[]): string[] => [
+  process.execPath,
+  ...nodeArguments,
+  process.argv[1] ?? '',
+]
 
 const invalidEntrypoint = (message: string): RuntimeExit => ({
   code: null,
