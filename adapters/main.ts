@@ -133,7 +133,7 @@ function apiService(
   policy: GuardPolicy,
   sourceProbe: SourceProbe,
 ): Service {
-  const { config, clock, rng, log, invoker, registry, packages, eventSources } = engine
+  const { config, clock, rng, log, invoker, registry, packages, eventSources, layers, codeSigning } = engine
   const publicUrls = { api: config.publicUrl ?? urls.api, ingress: config.publicUrl ?? urls.ingress }
   const invocationParts = { invoker, clock, rng, log, limits: config.limits }
   const invocations = new Invocations(invocationParts)
@@ -152,6 +152,8 @@ function apiService(
       packages,
       eventSources,
       sourceProbe,
+      layers,
+      codeSigning,
       clock,
       rng,
       config,

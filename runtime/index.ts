@@ -15,7 +15,10 @@ import { EventQueue } from './invoke/event-queue.ts'
 import { InvocationPath } from './invoke/invoker.ts'
 import type { Invoker } from './invoke/types.ts'
 import type { Log } from './log.ts'
+import { CodeSigningConfigs } from './registry/code-signing.ts'
+import { openLayers, type Layers } from './registry/layers.ts'
 import { createCompile } from './registry/package-compile.ts'
+import { packageIdOf } from './registry/package-folder.ts'
 import { createCodePackages, type KeptPackages } from './registry/packages.ts'
 import { EventSources } from './registry/event-sources.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
@@ -43,6 +46,8 @@ export interface Engine {
   readonly log: Log
   readonly registry: Registry
   readonly packages: KeptPackages
+  readonly layers: Layers
+  readonly codeSigning: CodeSigningConfigs
   readonly invoker: Invoker
   readonly eventSources: EventSources
   readonly journal: Journal
@@ -173,6 +178,8 @@ async function openEngine(
     () => scheduler.close(),
     () => spares.close(),
   )
+  const layers = await openLayers({ store, packages, clock, rng, log })
+  const codeSigning = new CodeSigningConfigs({ store, clock, rng })
   const compile = createCompile({ packages, clock, log, shownRoot: VIEW.task })
   const registry = await openRegistry({
     store,
@@ -233,7 +240,7 @@ async function openEngine(
   })
   const sweep = clock.every(SWEEP_EVERY_MS, () => {
     packages
-      .sweep(registry.packageIds())
+      .sweep(new Set([...registry.packageIds(), ...layers.packageIds(), ...layersRunning(scheduler)]))
       .catch((error: unknown) => log.warn('unused packages not removed', { error }))
   })
   const draining: (() => Promise<void>)[] = []
@@ -250,7 +257,7 @@ async function openEngine(
     events.abandon()
     path.close()
     await eventSources.close()
-    await registry.close()
+    await Promise.all([registry.close(), layers.close(), codeSigning.close()])
     spares.close()
     await scheduler.close()
     await launcher.close()
@@ -266,6 +273,8 @@ async function openEngine(
     log,
     registry,
     packages,
+    layers,
+    codeSigning,
     invoker: path,
     eventSources,
     journal,
@@ -343,6 +352,10 @@ function runtimesOf(registry: Registry): Set<string> {
   }
   return runtimes
 }
+
+/** Ids of packages that environments read as their layers, whatever became of their functions. */
+const layersRunning = (scheduler: Scheduler): string[] =>
+  scheduler.environments.flatMap(({ version }) => (version?.layerDirectories ?? []).map(packageIdOf))
 
 /** Degraded as long as anything has a problem. */
 function conditionOf(problems: Readonly<Record<string, string | undefined>>): {

@@ -3,7 +3,9 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { EngineError } from '../../runtime/errors.ts'
 import { accountRoutes } from './account.ts'
 import { aliasRoutes } from './aliases.ts'
+import { Buckets } from './buckets.ts'
 import { CodeLinks } from './code-links.ts'
+import { codeSigningRoutes } from './code-signing.ts'
 import { codeRoutes } from './code.ts'
 import { concurrencyRoutes } from './concurrency.ts'
 import type { LambdaApiParts, Routes } from './context.ts'
@@ -12,7 +14,11 @@ import { eventInvokeRoutes } from './event-invoke-config.ts'
 import { eventSourceRoutes } from './event-sources.ts'
 import { functionRoutes } from './functions.ts'
 import { operationPath } from './labels.ts'
+import { layerPolicyRoutes } from './layer-policy.ts'
+import { layerRoutes } from './layers.ts'
 import { policyRoutes } from './policy.ts'
+import { resourcePolicyRoutes } from './resource-policies.ts'
+import { runtimeManagementRoutes } from './runtime-management.ts'
 import { tagRoutes } from './tags.ts'
 import { urlRoutes } from './urls.ts'
 import { versionRoutes } from './versions.ts'
@@ -29,6 +35,11 @@ const FAMILIES: readonly Routes[] = [
   eventInvokeRoutes,
   eventSourceRoutes,
   accountRoutes,
+  layerRoutes,
+  layerPolicyRoutes,
+  codeSigningRoutes,
+  runtimeManagementRoutes,
+  resourcePolicyRoutes,
 ]
 
 /**
@@ -43,7 +54,8 @@ export function createLambdaApi(parts: LambdaApiParts): Hono {
     context.header('x-amzn-RequestId', rng.uuid(clock.nowMs()))
     await next()
   })
-  for (const routes of FAMILIES) routes(app, { ...parts, links })
+  const shared = { ...parts, links, buckets: new Buckets() }
+  for (const routes of FAMILIES) routes(app, shared)
   app.notFound((context) =>
     answer(
       context,

@@ -1,36 +1,32 @@
 import { EngineError } from '../../runtime/errors.ts'
 import type { FunctionSettings } from '../../runtime/registry/function-record.ts'
+import type { Layers } from '../../runtime/registry/layers.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import { Constraints, pattern } from './constraints.ts'
 import type { Fields } from './fields.ts'
+import { newImage, refuseZipMembers } from './images.ts'
+import { checkKept, readKept } from './kept-members.ts'
+import { LAYER_VERSION_ARN } from './layer-names.ts'
+import { resolveLayers } from './layer-references.ts'
 
 /** Where a configuration is read for, and how strictly. */
 export interface ConfigurationFor {
   readonly scope: Scope
   readonly functionName: string
   readonly limits: 'extended' | 'strict'
+  readonly layers: Layers
 }
 
 const ROLE = pattern(String.raw`arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`)
 const HANDLER = pattern(String.raw`[^\s]+`)
 const LOG_GROUP = pattern(String.raw`[\.\-_/#A-Za-z0-9]+`)
-const KMS_KEY = pattern(String.raw`(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()`)
 const TARGET = pattern(String.raw`(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()`)
 const VARIABLE = pattern('[a-zA-Z]([a-zA-Z0-9_])+')
-const LAYER = pattern(
-  String.raw`(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)`,
-)
 const APPLICATION_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const
 const SYSTEM_LEVELS = ['DEBUG', 'INFO', 'WARN'] as const
 
 /** Members that would be stored and then not honoured: better refused than ignored. */
-const NOT_BUILT = [
-  'FileSystemConfigs',
-  'ImageConfig',
-  'CapacityProviderConfig',
-  'DurableConfig',
-  'TenancyConfig',
-]
+const NOT_BUILT = ['CapacityProviderConfig', 'DurableConfig', 'TenancyConfig']
 
 /** What a function has where nothing is said. */
 const initialSettings = (functionName: string): FunctionSettings => ({
@@ -50,6 +46,8 @@ const initialSettings = (functionName: string): FunctionSettings => ({
     group: `/aws/lambda/${functionName}`,
   },
   deadLetterTarget: undefined,
+  layers: [],
+  image: undefined,
   kept: {},
 })
 
@@ -70,12 +68,14 @@ export function readConfiguration(
   const variables = body.fields('Environment')?.textMap('Variables')
   checkVariableNames(variables, constraints)
   constraints.check()
-  refuseNotBuilt(body, target)
-  const base = before ?? initialSettings(target.functionName)
+  refuseNotBuilt(body)
+  const base = before ?? { ...initialSettings(target.functionName), image: newImage(body) }
+  if (before?.image !== undefined) refuseZipMembers(body)
+  const runtime = body.text('Runtime') ?? base.runtime
   const seconds = body.integer('Timeout')
   const deadLetter = body.fields('DeadLetterConfig')?.text('TargetArn')
   return {
-    runtime: body.text('Runtime') ?? base.runtime,
+    runtime,
     handler: body.text('Handler') ?? base.handler,
     role: body.text('Role') ?? base.role,
     description: body.text('Description') ?? base.description,
@@ -86,7 +86,11 @@ export function readConfiguration(
     variables: body.has('Environment') ? (variables ?? {}) : base.variables,
     logging: readLogging(body, base.logging),
     deadLetterTarget: deadLetter === '' ? undefined : (deadLetter ?? base.deadLetterTarget),
-    kept: readKept(body, base.kept),
+    layers: body.has('Layers')
+      ? resolveLayers(body.texts('Layers') ?? [], base.layers, target.layers, target.scope)
+      : base.layers,
+    image: base.image,
+    kept: readKept(body, base.kept, runtime, target.scope),
   }
 }
 
@@ -129,15 +133,7 @@ function checkMembers(
   constraints.range(storage, 'ephemeralStorage.size', strict ? 512 : 1, strict ? 10_240 : undefined)
   constraints.oneOf(body.text('PackageType'), 'packageType', ['Zip', 'Image'])
   readArchitecture(body, constraints)
-  constraints.oneOf(body.fields('TracingConfig')?.text('Mode'), 'tracingConfig.mode', [
-    'Active',
-    'PassThrough',
-  ])
-  constraints.oneOf(body.fields('SnapStart')?.text('ApplyOn'), 'snapStart.applyOn', [
-    'PublishedVersions',
-    'None',
-  ])
-  constraints.pattern(body.text('KMSKeyArn'), 'kMSKeyArn', KMS_KEY)
+  checkKept(body, constraints)
   constraints.pattern(
     body.fields('DeadLetterConfig')?.text('TargetArn'),
     'deadLetterConfig.targetArn',
@@ -153,12 +149,12 @@ function checkMembers(
   constraints.oneOf(logging?.text('SystemLogLevel'), 'loggingConfig.systemLogLevel', SYSTEM_LEVELS)
   constraints.pattern(logging?.text('LogGroup'), 'loggingConfig.logGroup', LOG_GROUP)
   const layers = body.texts('Layers') ?? []
-  if (layers.some((arn) => !LAYER.expression.test(arn)))
+  if (layers.some((arn) => !LAYER_VERSION_ARN.expression.test(arn)))
     constraints.add(
       layers,
       'layers',
       'Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have ' +
-        `length greater than or equal to 1, Member must satisfy regular expression pattern: ${LAYER.source}, Member must not be null]`,
+        `length greater than or equal to 1, Member must satisfy regular expression pattern: ${LAYER_VERSION_ARN.source}, Member must not be null]`,
     )
 }
 
@@ -173,27 +169,12 @@ function checkVariableNames(variables: Record<string, string> | undefined, const
     )
 }
 
-function refuseNotBuilt(body: Fields, { scope }: ConfigurationFor): void {
+function refuseNotBuilt(body: Fields): void {
   for (const name of NOT_BUILT)
-    if (body.has(name) && !isEmptyList(body, name))
-      throw new EngineError('unsupported', `${name} is not built yet.`)
-  if (body.text('PackageType') === 'Image')
-    throw new EngineError('unsupported', 'Functions from container images are not built yet: send a zip.')
+    if (body.has(name)) throw new EngineError('unsupported', `${name} is not built yet.`)
   if (body.text('PublishTo') !== undefined)
     throw new EngineError('unsupported', 'PublishTo is not built yet.')
-  const layer = body.texts('Layers')?.[0]
-  if (layer === undefined) return
-  const [, , , region] = layer.split(':')
-  if (region !== '' && region !== scope.region)
-    throw new EngineError(
-      'invalid',
-      `Layers are not in the same region as the function. Layers are expected to be in region ${scope.region}.`,
-    )
-  throw new EngineError('invalid', `Layer version ${layer} does not exist.`)
 }
-
-const isEmptyList = (body: Fields, name: string): boolean =>
-  name === 'FileSystemConfigs' && body.texts(name)?.length === 0
 
 /** A partial change; levels have a meaning in JSON format only. */
 function readLogging(body: Fields, base: FunctionSettings['logging']): FunctionSettings['logging'] {
@@ -210,24 +191,5 @@ function readLogging(body: Fields, base: FunctionSettings['logging']): FunctionS
     applicationLevel: APPLICATION_LEVELS.find((level) => level === application) ?? base.applicationLevel,
     systemLevel: SYSTEM_LEVELS.find((level) => level === system) ?? base.systemLevel,
     group: logging?.text('LogGroup') ?? base.group,
-  }
-}
-
-function readKept(body: Fields, base: FunctionSettings['kept']): FunctionSettings['kept'] {
-  const vpc = body.fields('VpcConfig')
-  const key = body.text('KMSKeyArn')
-  return {
-    VpcConfig:
-      vpc === undefined
-        ? base.VpcConfig
-        : {
-            SubnetIds: vpc.texts('SubnetIds') ?? [],
-            SecurityGroupIds: vpc.texts('SecurityGroupIds') ?? [],
-            VpcId: '',
-            Ipv6AllowedForDualStack: vpc.flag('Ipv6AllowedForDualStack') ?? false,
-          },
-    KMSKeyArn: key === '' ? undefined : (key ?? base.KMSKeyArn),
-    TracingMode: body.fields('TracingConfig')?.text('Mode') ?? base.TracingMode,
-    SnapStartApplyOn: body.fields('SnapStart')?.text('ApplyOn') ?? base.SnapStartApplyOn,
   }
 }

@@ -4,13 +4,16 @@ import type { Config } from '../../runtime/config.ts'
 import { EngineError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { EventSources } from '../../runtime/registry/event-sources.ts'
+import type { CodeSigningConfigs } from '../../runtime/registry/code-signing.ts'
 import type { FunctionRecord, VersionRecord } from '../../runtime/registry/function-record.ts'
+import type { Layers } from '../../runtime/registry/layers.ts'
 import type { CodePackages } from '../../runtime/registry/packages.ts'
 import { checkQualifier } from '../../runtime/registry/policies.ts'
 import type { Registry } from '../../runtime/registry/registry.ts'
 import type { Rng } from '../../runtime/rng.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import type { SourceProbe } from '../event-sources/source-probe.ts'
+import type { Buckets } from './buckets.ts'
 import type { CodeLinks } from './code-links.ts'
 import { BODY_BYTES, readFields, type Fields } from './fields.ts'
 import { parseFunctionLabel, type FunctionLabel, type LabelKind } from './labels.ts'
@@ -22,6 +25,8 @@ export interface LambdaApiParts {
   readonly packages: CodePackages
   readonly eventSources: EventSources
   readonly sourceProbe: SourceProbe
+  readonly layers: Layers
+  readonly codeSigning: CodeSigningConfigs
   readonly clock: Clock
   readonly rng: Rng
   readonly config: Pick<Config, 'limits'>
@@ -33,6 +38,7 @@ export interface LambdaApiParts {
 /** What the routes of one API share. */
 export interface RouteParts extends LambdaApiParts {
   readonly links: CodeLinks
+  readonly buckets: Buckets
 }
 
 /** One family of operations. */

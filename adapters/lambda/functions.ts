@@ -1,40 +1,51 @@
 import { EngineError } from '../../runtime/errors.ts'
-import { LATEST } from '../../runtime/registry/function-record.ts'
+import { imagePackage, LATEST } from '../../runtime/registry/function-record.ts'
 import type { FunctionRecord, VersionRecord } from '../../runtime/registry/function-record.ts'
-import { readZip } from './code.ts'
+import type { CodeLinks } from './code-links.ts'
+import { CODE_SIGNING, configNamed, configOfFunction, refuseUnsigned } from './code-signing.ts'
+import { checkCodeSource, readZip } from './code-source.ts'
 import { readConfiguration } from './configuration.ts'
 import { Constraints } from './constraints.ts'
 import { empty, fieldsFor, labelFor, scopeFor, versionFor, type Routes } from './context.ts'
 import { CODE_BODY_BYTES, readFields } from './fields.ts'
+import { resolvedUri } from './images.ts'
 import { parseNewFunctionName } from './labels.ts'
 import { pageOf, versionKey } from './paging.ts'
-import { configurationRow, functionConfiguration } from './wire.ts'
+import { configurationRow, functionConfiguration, type Wire } from './wire.ts'
 
 /**
  * CreateFunction, GetFunction, GetFunctionConfiguration, UpdateFunctionConfiguration, DeleteFunction,
  * ListFunctions.
  */
 export const functionRoutes: Routes = (app, parts) => {
-  const { registry, packages, config, links } = parts
+  const { registry, links, layers } = parts
+  const common = { limits: parts.config.limits, layers }
 
   app.post('/2015-03-31/functions', async (context) => {
     const scope = scopeFor(context)
     const body = await readFields(context.req.raw, CODE_BODY_BYTES, 'CreateFunction')
     const constraints = new Constraints()
     constraints.required(body.text('FunctionName'), 'functionName')
-    constraints.required(body.fields('Code'), 'code')
+    const code = body.fields('Code')
+    constraints.required(code, 'code')
+    if (code !== undefined) checkCodeSource(code, 'code.', constraints)
     constraints.check()
     const functionName = parseNewFunctionName(body.text('FunctionName') ?? '', scope)
-    const settings = readConfiguration(body, undefined, { scope, functionName, limits: config.limits })
-    if (settings.runtime === '' || settings.handler === '') throw mandatory()
+    const settings = readConfiguration(body, undefined, { ...common, scope, functionName })
+    const { image } = settings
+    if (image === undefined && (settings.runtime === '' || settings.handler === '')) throw mandatory()
+    const signing = body.text('CodeSigningConfigArn')
+    const config = signing === undefined ? undefined : configNamed(signing, scope, parts.codeSigning)
     if (registry.find(scope, functionName) !== undefined)
       throw new EngineError('already-exists', `Function already exist: ${functionName}`)
-    const codePackage = await readZip(body.fields('Code'), packages, config.limits)
+    refuseUnsigned(config)
+    const codePackage = image === undefined ? await readZip(code, parts, scope) : imagePackage(image)
     const version = await registry.create(scope, functionName, {
       settings,
       codePackage,
       tags: body.textMap('Tags') ?? {},
       publish: body.flag('Publish') ?? false,
+      ...(config === undefined ? {} : { attachments: { [CODE_SIGNING]: config.configId } }),
     })
     return context.json(functionConfiguration(registry.get(scope, functionName), version, ''), 201)
   })
@@ -63,7 +74,7 @@ export const functionRoutes: Routes = (app, parts) => {
     const reserved = record.reservedConcurrency
     return context.json({
       Configuration: functionConfiguration(record, version, qualifier ?? ''),
-      Code: { RepositoryType: 'S3', Location: links.urlOf(version.codePackage) },
+      Code: codeLocation(version, links),
       Tags: Object.keys(record.tags).length === 0 ? undefined : record.tags,
       Concurrency: reserved === null ? undefined : { ReservedConcurrentExecutions: reserved },
     })
@@ -79,12 +90,10 @@ export const functionRoutes: Routes = (app, parts) => {
     const { scope, functionName } = labelFor(context, 'plain')
     const body = await fieldsFor(context, 'UpdateFunctionConfiguration')
     const revisionId = body.text('RevisionId')
+    if ((body.texts('Layers') ?? []).length > 0)
+      refuseUnsigned(configOfFunction(registry.get(scope, functionName), parts.codeSigning))
     const version = await registry.update(scope, functionName, (record) => ({
-      settings: readConfiguration(body, latestSettings(record), {
-        scope,
-        functionName,
-        limits: config.limits,
-      }),
+      settings: readConfiguration(body, latestSettings(record), { ...common, scope, functionName }),
       ...(revisionId === undefined ? {} : { revisionId }),
     }))
     return context.json(functionConfiguration(registry.get(scope, functionName), version, ''))
@@ -117,6 +126,12 @@ function rowsOf(record: FunctionRecord, all: boolean): Row[] {
 }
 
 const latestSettings = (record: FunctionRecord): VersionRecord['settings'] => versionFor(record).settings
+
+/** Where a version's code can be fetched from. */
+const codeLocation = ({ settings: { image }, codePackage }: VersionRecord, links: CodeLinks): Wire =>
+  image === undefined
+    ? { RepositoryType: 'S3', Location: links.urlOf(codePackage) }
+    : { RepositoryType: 'ECR', ImageUri: image.uri, ResolvedImageUri: resolvedUri(image) }
 
 const mandatory = (): EngineError =>
   new EngineError(

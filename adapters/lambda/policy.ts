@@ -1,18 +1,25 @@
 import { EngineError } from '../../runtime/errors.ts'
-import { arnOf, type FunctionRecord, type PolicyStatement } from '../../runtime/registry/function-record.ts'
+import {
+  arnOf,
+  type FunctionRecord,
+  type PolicyRecord,
+  type PolicyStatement,
+} from '../../runtime/registry/function-record.ts'
 import { checkQualifier } from '../../runtime/registry/policies.ts'
 import { Constraints, pattern } from './constraints.ts'
 import { empty, fieldsFor, labelFor, type Routes } from './context.ts'
 import type { Fields } from './fields.ts'
 
-const STATEMENT_ID = pattern('([a-zA-Z0-9-_]+)')
+/** What a statement's id looks like. */
+export const STATEMENT_ID = pattern('([a-zA-Z0-9-_]+)')
 const ACTION = pattern(String.raw`(lambda:[*]|lambda:[a-zA-Z]+|[*])`)
 const PRINCIPAL = pattern(String.raw`[^\s]+`)
 const SOURCE_ARN = pattern(
   String.raw`arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)`,
 )
 const SOURCE_ACCOUNT = pattern(String.raw`\d{12}`)
-const ORGANIZATION = pattern('o-[a-z0-9]{10,32}')
+/** What an organization's id looks like. */
+export const ORGANIZATION = pattern('o-[a-z0-9]{10,32}')
 const TOKEN = pattern(String.raw`[a-zA-Z0-9._\-]+`)
 
 /** AddPermission, GetPolicy, RemovePermission. */
@@ -40,8 +47,7 @@ export const policyRoutes: Routes = (app, { registry }) => {
     refuseLatest(qualifier)
     const policy = registry.find(scope, functionName)?.policies.get(qualifier)
     if (policy === undefined) throw new EngineError('not-found', 'The resource you requested does not exist.')
-    const Policy = JSON.stringify({ Version: '2012-10-17', Id: 'default', Statement: policy.statements })
-    return context.json({ Policy, RevisionId: policy.revisionId })
+    return context.json({ Policy: documentOf(policy), RevisionId: policy.revisionId })
   })
 
   app.delete(`${path}/:statement`, async (context) => {
@@ -62,7 +68,12 @@ export const policyRoutes: Routes = (app, { registry }) => {
   })
 }
 
-function refuseLatest(qualifier: string): void {
+/** A policy as the JSON text that operations answer with. */
+export const documentOf = ({ frame, statements }: PolicyRecord): string =>
+  JSON.stringify({ ...(frame ?? { Version: '2012-10-17', Id: 'default' }), Statement: statements })
+
+/** Throws EngineError 'invalid': policies belong to functions, versions and aliases. */
+export function refuseLatest(qualifier: string): void {
   if (qualifier === '$LATEST')
     throw new EngineError('invalid', 'We currently do not support adding policies for $LATEST.')
 }

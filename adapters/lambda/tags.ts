@@ -1,9 +1,11 @@
 import { EngineError } from '../../runtime/errors.ts'
+import type { CodeSigningConfig, CodeSigningConfigs } from '../../runtime/registry/code-signing.ts'
 import type { EventSourceRecord } from '../../runtime/registry/event-source-record.ts'
 import type { EventSources } from '../../runtime/registry/event-sources.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
+import { configArn } from './code-signing.ts'
 import { Constraints, pattern } from './constraints.ts'
-import { empty, fieldsFor, scopeFor, type Routes } from './context.ts'
+import { empty, fieldsFor, scopeFor, type RouteParts, type Routes } from './context.ts'
 import { eventSourceArn } from './event-source-wire.ts'
 import { parseFunctionLabel } from './labels.ts'
 
@@ -11,86 +13,116 @@ const RESOURCE = pattern(
   String.raw`arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)`,
 )
 
-/** What a tagged resource that is no function is called when it is not found. */
-const KINDS: Readonly<Record<string, string>> = {
+/** A kind of resource that carries tags. */
+interface Taggable {
+  /** Throws EngineError 'not-found'. */
+  tags(arn: string, scope: Scope): Readonly<Record<string, string>>
+  /** Replaces the tags by what `change` makes of them. Rejects 'not-found', 'invalid'. */
+  retag(arn: string, scope: Scope, change: TagChange): Promise<void>
+}
+
+type TagChange = (tags: Readonly<Record<string, string>>) => Record<string, string>
+
+/** By the word that ARNs have for them. */
+const taggables = ({
+  registry,
+  codeSigning,
+  eventSources,
+}: RouteParts): Readonly<Record<string, Taggable>> => ({
+  function: {
+    tags: (arn, scope) => registry.get(scope, taggedFunction(arn, scope)).tags,
+    retag: (arn, scope, change) => registry.tag(scope, taggedFunction(arn, scope), change),
+  },
+  'code-signing-config': {
+    tags: (arn, scope) => taggedConfig(arn, scope, codeSigning).tags,
+    retag: (arn, scope, change) => codeSigning.tag(taggedConfig(arn, scope, codeSigning), change),
+  },
+  'event-source-mapping': {
+    tags: (arn, scope) => taggedMapping(arn, scope, eventSources).tags,
+    retag: async (arn, scope, change) =>
+      void (await eventSources.tag(scope, taggedMapping(arn, scope, eventSources).id, change)),
+  },
+})
+
+/** Kinds that nothing here has yet. */
+const MISSING: Readonly<Record<string, string>> = {
   layer: 'Layer',
-  'code-signing-config': 'Code signing config',
-  'event-source-mapping': 'Event source mapping',
   'capacity-provider': 'Capacity provider',
 }
 
 /** ListTags, TagResource, UntagResource. */
-export const tagRoutes: Routes = (app, { registry, eventSources }) => {
+export const tagRoutes: Routes = (app, parts) => {
   const path = '/2017-03-31/tags/:arn'
+  const kinds = taggables(parts)
 
   app.get(path, (context) => {
-    const scope = scopeFor(context)
-    const mapping = mappingOf(context.req.param('arn'), scope, eventSources)
-    if (mapping !== undefined) return context.json({ Tags: mapping.tags })
-    return context.json({ Tags: registry.get(scope, taggedFunction(context.req.param('arn'), scope)).tags })
+    const arn = context.req.param('arn')
+    return context.json({ Tags: taggableFor(arn, kinds).tags(arn, scopeFor(context)) })
   })
 
   app.post(path, async (context) => {
-    const scope = scopeFor(context)
+    const arn = context.req.param('arn')
     const body = await fieldsFor(context, 'TagResource')
     const constraints = new Constraints()
     constraints.required(body.fields('Tags'), 'tags')
-    checkArn(context.req.param('arn'), constraints)
-    const mapping = mappingOf(context.req.param('arn'), scope, eventSources)
-    const functionName = mapping === undefined ? taggedFunction(context.req.param('arn'), scope) : ''
+    const taggable = taggableFor(arn, kinds, constraints)
+    taggable.tags(arn, scopeFor(context))
     const tags = body.textMap('Tags') ?? {}
     if (Object.keys(tags).length === 0)
       throw new EngineError('invalid', 'An error occurred and the request cannot be processed.')
-    const edit = (before: Tags): Tags => ({ ...before, ...tags })
-    if (mapping === undefined) await registry.tag(scope, functionName, edit)
-    else await eventSources.tag(scope, mapping.id, edit)
+    await taggable.retag(arn, scopeFor(context), (before) => ({ ...before, ...tags }))
     return empty(context)
   })
 
   app.delete(path, async (context) => {
-    const scope = scopeFor(context)
+    const arn = context.req.param('arn')
     const keys = context.req.queries('tagKeys')
     const constraints = new Constraints()
     constraints.required(keys, 'tagKeys')
-    checkArn(context.req.param('arn'), constraints)
-    const mapping = mappingOf(context.req.param('arn'), scope, eventSources)
-    const edit = (before: Tags): Tags =>
-      Object.fromEntries(Object.entries(before).filter(([key]) => keys?.includes(key) !== true))
-    if (mapping === undefined)
-      await registry.tag(scope, taggedFunction(context.req.param('arn'), scope), edit)
-    else await eventSources.tag(scope, mapping.id, edit)
+    const taggable = taggableFor(arn, kinds, constraints)
+    await taggable.retag(arn, scopeFor(context), (before) =>
+      Object.fromEntries(Object.entries(before).filter(([key]) => keys?.includes(key) !== true)),
+    )
     return empty(context)
   })
 }
 
-type Tags = Record<string, string>
-
-/** The mapping an ARN names; undefined for other ARNs, and for a mapping that is not there. */
-function mappingOf(arn: string, scope: Scope, eventSources: EventSources): EventSourceRecord | undefined {
-  const record = eventSources.find(arn.split(':event-source-mapping:')[1] ?? '')
-  return record !== undefined && eventSourceArn(record) === arn && isEqual(record.scope, scope)
-    ? record
-    : undefined
-}
-
-const isEqual = (left: Scope, right: Scope): boolean =>
-  left.account === right.account && left.region === right.region
-
-function checkArn(arn: string, constraints: Constraints): void {
+/** Throws EngineError 'invalid' for what is no ARN, 'not-found' for a kind that does not exist here. */
+function taggableFor(
+  arn: string,
+  kinds: Readonly<Record<string, Taggable>>,
+  constraints = new Constraints(),
+): Taggable {
   if (!arn.startsWith('arn:aws:lambda:') || !arn.includes(':function:'))
     constraints.pattern(arn, 'resource', RESOURCE)
   constraints.check()
+  const kind = arn.split(':')[5] ?? ''
+  const found = kinds[kind]
+  if (found === undefined) throw notFound(arn, MISSING[kind] ?? 'Resource')
+  return found
 }
 
-/**
- * The function an ARN names. Throws EngineError 'invalid' for versions and aliases, 'not-found' for what is
- * no function.
- */
+function taggedMapping(arn: string, scope: Scope, eventSources: EventSources): EventSourceRecord {
+  const record = eventSources.find(idOf(arn))
+  const own = record?.scope.account === scope.account && record.scope.region === scope.region
+  if (record === undefined || !own || eventSourceArn(record) !== arn)
+    throw notFound(arn, 'Event source mapping')
+  return record
+}
+
+function taggedConfig(arn: string, scope: Scope, codeSigning: CodeSigningConfigs): CodeSigningConfig {
+  const config = codeSigning.find(scope, idOf(arn))
+  if (config === undefined || configArn(config) !== arn) throw notFound(arn, 'Code signing config')
+  return config
+}
+
+const idOf = (arn: string): string => arn.slice(arn.lastIndexOf(':') + 1)
+
+const notFound = (arn: string, title: string): EngineError =>
+  new EngineError('not-found', `${title} not found: ${arn}`)
+
+/** The function an ARN names. Throws EngineError 'invalid' for versions and aliases. */
 function taggedFunction(arn: string, scope: Scope): string {
-  checkArn(arn, new Constraints())
-  const kind = arn.split(':')[5] ?? ''
-  if (kind !== 'function')
-    throw new EngineError('not-found', `${KINDS[kind] ?? 'Resource'} not found: ${arn}`)
   const { functionName, qualifier } = parseFunctionLabel(encodeURIComponent(arn), undefined, scope, 'plain')
   if (qualifier !== undefined)
     throw new EngineError(

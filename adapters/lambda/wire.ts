@@ -7,7 +7,8 @@ import type {
   UrlRecord,
   VersionRecord,
 } from '../../runtime/registry/function-record.ts'
-import { arnOf } from '../../runtime/registry/function-record.ts'
+import { arnOf, LATEST } from '../../runtime/registry/function-record.ts'
+import { runtimeManagementOf } from './runtime-management.ts'
 
 /** A JSON object on its way out; members that are undefined are left out by JSON itself. */
 export type Wire = Record<string, unknown>
@@ -22,7 +23,7 @@ export const functionConfiguration = (
   qualifier: string,
 ): Wire => ({
   ...configurationRow(record, version, qualifier),
-  RuntimeVersionConfig: { RuntimeVersionArn: runtimeVersionArn(record, version.settings.runtime) },
+  RuntimeVersionConfig: version.settings.image === undefined ? runtimeVersion(record, version) : undefined,
   ...stateMembers(version),
 })
 
@@ -32,9 +33,9 @@ export function configurationRow(record: FunctionRecord, version: VersionRecord,
   return {
     FunctionName: record.functionName,
     FunctionArn: arnOf(record, qualifier),
-    Runtime: settings.runtime,
+    Runtime: settings.image === undefined ? settings.runtime : undefined,
     Role: settings.role,
-    Handler: settings.handler,
+    Handler: settings.image === undefined ? settings.handler : undefined,
     CodeSize: codePackage.sizeBytes,
     Description: settings.description,
     Timeout: Math.ceil(settings.timeoutMs / 1000),
@@ -42,12 +43,13 @@ export function configurationRow(record: FunctionRecord, version: VersionRecord,
     LastModified: isoTime(version.modifiedAtMs),
     CodeSha256: codePackage.sha256,
     Version: version.version,
-    ...keptMembers(settings),
+    ...keptMembers(version),
+    Layers: layerRows(settings),
     Environment: settings.variables === undefined ? undefined : { Variables: settings.variables },
     DeadLetterConfig:
       settings.deadLetterTarget === undefined ? undefined : { TargetArn: settings.deadLetterTarget },
     RevisionId: version.revisionId,
-    PackageType: 'Zip',
+    PackageType: settings.image === undefined ? 'Zip' : 'Image',
     Architectures: [settings.architecture],
     EphemeralStorage: { Size: settings.ephemeralMb },
     LoggingConfig: loggingConfig(settings),
@@ -55,12 +57,21 @@ export function configurationRow(record: FunctionRecord, version: VersionRecord,
 }
 
 /** What was stored unread, in the form in which it is shown. */
-const keptMembers = ({ kept }: FunctionSettings): Wire => ({
-  VpcConfig: kept.VpcConfig,
-  KMSKeyArn: kept.KMSKeyArn,
-  TracingConfig: { Mode: kept.TracingMode ?? 'PassThrough' },
-  SnapStart: { ApplyOn: kept.SnapStartApplyOn ?? 'None', OptimizationStatus: 'Off' },
-})
+const keptMembers = ({ version, settings: { kept } }: VersionRecord): Wire => {
+  const applyOn = kept.SnapStartApplyOn ?? 'None'
+  const optimized = applyOn === 'PublishedVersions' && version !== LATEST
+  return {
+    VpcConfig: kept.VpcConfig,
+    KMSKeyArn: kept.KMSKeyArn,
+    TracingConfig: { Mode: kept.TracingMode ?? 'PassThrough' },
+    SnapStart: { ApplyOn: applyOn, OptimizationStatus: optimized ? 'On' : 'Off' },
+    FileSystemConfigs: kept.FileSystemConfigs,
+    ImageConfigResponse: kept.ImageConfig === undefined ? undefined : { ImageConfig: kept.ImageConfig },
+  }
+}
+
+const layerRows = ({ layers }: FunctionSettings): Wire[] | undefined =>
+  layers.length === 0 ? undefined : layers.map(({ arn, sizeBytes }) => ({ Arn: arn, CodeSize: sizeBytes }))
 
 const loggingConfig = ({ logging }: FunctionSettings): Wire =>
   logging.format === 'Text'
@@ -72,9 +83,13 @@ const loggingConfig = ({ logging }: FunctionSettings): Wire =>
         LogGroup: logging.group,
       }
 
-/** A hash stands where the service names a patch level of its runtime. */
-const runtimeVersionArn = ({ scope }: FunctionRecord, runtime: string): string =>
-  `arn:aws:lambda:${scope.region}::runtime:${createHash('sha256').update(runtime).digest('hex')}`
+/** A hash stands where the service names a patch level of its runtime, unless one was asked for by name. */
+function runtimeVersion(record: FunctionRecord, { version, settings }: VersionRecord): Wire {
+  const { runtimeVersionArn } = runtimeManagementOf(record, version)
+  const hash = createHash('sha256').update(settings.runtime).digest('hex')
+  const { region } = record.scope
+  return { RuntimeVersionArn: runtimeVersionArn ?? `arn:aws:lambda:${region}::runtime:${hash}` }
+}
 
 const CREATING = 'The function is being created.'
 

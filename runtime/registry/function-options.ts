@@ -1,6 +1,6 @@
 import { EngineError } from '../errors.ts'
-import type { Edit, FunctionRecord } from './function-record.ts'
-import { putFunction } from './rows.ts'
+import { withEntry, type Edit, type FunctionRecord } from './function-record.ts'
+import { putAttachment, putFunction } from './rows.ts'
 
 /** Concurrency that reservations must leave for functions without one. */
 const MIN_UNRESERVED = 100
@@ -27,6 +27,16 @@ export function setReservedConcurrency(
     )
   const after = { ...record, reservedConcurrency: concurrency }
   return { changes: [putFunction(after)], record: after, events: [], result: undefined }
+}
+
+/** Hangs something on a function under a name of an adapter's; undefined takes it away. */
+export function attach(record: FunctionRecord, name: string, value: unknown): Edit<undefined> {
+  return {
+    changes: [putAttachment(record.functionId, name, value)],
+    record: { ...record, attachments: withEntry(record.attachments, name, value) },
+    events: [],
+    result: undefined,
+  }
 }
 
 /** Whether a function may call itself in circles. */

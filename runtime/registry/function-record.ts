@@ -8,6 +8,22 @@ export const LATEST = '$LATEST'
 /** Instruction set a function's code was built for. */
 export type Architecture = 'x86_64' | 'arm64'
 
+/** A layer version as a function uses it, which stays whatever becomes of the layer. */
+export interface LayerReference {
+  readonly arn: string
+  readonly packageId: string
+  /** Bytes of its zip. */
+  readonly sizeBytes: number
+  readonly unzippedBytes: number
+}
+
+/** The container image that a function is made of instead of a zip. */
+export interface ImageReference {
+  readonly uri: string
+  /** Hex SHA-256 that names the image. */
+  readonly digest: string
+}
+
 /** One version's configuration. */
 export interface FunctionSettings {
   readonly runtime: string
@@ -24,6 +40,10 @@ export interface FunctionSettings {
   readonly logging: LoggingSettings
   /** Where events that failed for good go; undefined: nowhere. */
   readonly deadLetterTarget: string | undefined
+  /** In the order in which they are merged. */
+  readonly layers: readonly LayerReference[]
+  /** Undefined for functions from zips. */
+  readonly image: ImageReference | undefined
   /** What an adapter stores and gets back unread, by its own names: the engine has no use for it. */
   readonly kept: Readonly<Record<string, unknown>>
 }
@@ -68,12 +88,14 @@ export interface AliasRecord {
 /** Who may do what with a function or one of its qualifiers, in IAM's own format. */
 export interface PolicyRecord {
   readonly revisionId: string
+  /** The document's own members beside its statements; absent when it was made of single statements. */
+  readonly frame?: Readonly<Record<string, unknown>>
   readonly statements: readonly PolicyStatement[]
 }
 
 /** An IAM policy statement; only `Sid` is looked at here. */
 export interface PolicyStatement {
-  readonly Sid: string
+  readonly Sid?: string
   readonly [member: string]: unknown
 }
 
@@ -136,6 +158,8 @@ export interface FunctionRecord {
   readonly urls: ReadonlyMap<string, UrlRecord>
   /** By qualifier. */
   readonly eventSettings: ReadonlyMap<string, EventSettings>
+  /** What adapters hang on the function and get back unread, by names of theirs. */
+  readonly attachments: ReadonlyMap<string, unknown>
 }
 
 /** What an operation wants done: the writes, then the new state, then who is told. */
@@ -146,6 +170,16 @@ export interface Edit<Result> {
   readonly events: readonly RegistryEvent[]
   readonly result: Result
 }
+
+/** What stands for the code of a function from an image: nothing of it lies here. */
+export const imagePackage = ({ digest }: ImageReference): CodePackage => ({
+  id: digest,
+  sha256: digest,
+  sizeBytes: 0,
+  unzippedBytes: 0,
+  directory: '',
+  zipPath: '',
+})
 
 /** The ARN of a function, or of one of its qualifiers. */
 export function functionArn(scope: Scope, functionName: string, qualifier = ''): string {

@@ -2,9 +2,24 @@ import type { Database } from 'better-sqlite3'
 import { EngineError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { readFunctionRows, type FunctionRow, type FunctionRows, type VersionRow } from '../store/functions.ts'
-import type { FunctionRecord, VersionRecord } from './function-record.ts'
+import {
+  imagePackage,
+  type FunctionRecord,
+  type FunctionSettings,
+  type VersionRecord,
+} from './function-record.ts'
 import type { CodePackages } from './packages.ts'
-import { aliasOf, eventSettingsOf, policyOf, settingsOf, stateOf, tagsOf, updateOf, urlOf } from './rows.ts'
+import {
+  aliasOf,
+  attachmentOf,
+  eventSettingsOf,
+  policyOf,
+  settingsOf,
+  stateOf,
+  tagsOf,
+  updateOf,
+  urlOf,
+} from './rows.ts'
 import type { CodePackage, NetworkAccess } from './types.ts'
 import { runnableOf } from './running.ts'
 
@@ -17,10 +32,11 @@ const READERS = 8
  */
 export async function loadFunctions(parts: {
   reader: Database
-  packages: Pick<CodePackages, 'get'>
+  packages: Pick<CodePackages, 'get' | 'directoryOf'>
   network: NetworkAccess
   log: Log
 }): Promise<FunctionRecord[]> {
+  const making = { network: parts.network, layerDirectory: (id: string) => parts.packages.directoryOf(id) }
   const rows = readFunctionRows(parts.reader)
   const packages = await readPackages(rows.versions, parts.packages, parts.log)
   const byFunction = groupRows(rows)
@@ -29,7 +45,7 @@ export async function loadFunctions(parts: {
     const bare = recordOf(row, own)
     const versions = own.versions.map((version): [string, VersionRecord] => [
       version.version,
-      versionOf(bare, version, packages.get(version.package_id), parts.network),
+      versionOf(bare, version, packages, making),
     ])
     return { ...bare, versions: new Map(versions) }
   })
@@ -50,6 +66,7 @@ const recordOf = (row: FunctionRow, own: FunctionRows): FunctionRecord => ({
   aliases: new Map(own.aliases.map((alias) => [alias.name, aliasOf(alias)])),
   policies: new Map(own.policies.map((policy) => [policy.qualifier, policyOf(policy)])),
   urls: new Map(own.urls.map((url) => [url.qualifier, urlOf(url)])),
+  attachments: new Map(own.attachments.map((one) => [one.name, attachmentOf(one)])),
   eventSettings: new Map(
     own.eventSettings.map((settings) => [settings.qualifier, eventSettingsOf(settings)]),
   ),
@@ -58,20 +75,22 @@ const recordOf = (row: FunctionRow, own: FunctionRows): FunctionRecord => ({
 function versionOf(
   record: FunctionRecord,
   row: VersionRow,
-  found: CodePackage | EngineError | undefined,
-  network: NetworkAccess,
+  packages: ReadonlyMap<string, CodePackage | EngineError>,
+  making: Parameters<typeof runnableOf>[3],
 ): VersionRecord {
+  const settings = settingsOf(row)
+  const found = foundOf(row, settings, packages)
   const missing = found === undefined || found instanceof EngineError
   const codePackage: CodePackage = missing
     ? {
         id: row.package_id,
         sha256: row.package_sha256,
         sizeBytes: row.package_size_bytes,
+        unzippedBytes: 0,
         directory: '',
         zipPath: '',
       }
     : found
-  const settings = settingsOf(row)
   const state = missing ? ({ kind: 'failed', reason: reasonOf(found) } as const) : stateOf(row)
   const update = updateOf(row)
   const unfinished = !missing && (state.kind === 'pending' || update.kind === 'in-progress')
@@ -84,12 +103,24 @@ function versionOf(
     state,
     update: missing ? { kind: 'failed', reason: reasonOf(found) } : update,
     fingerprint: row.fingerprint,
-    runnable: runnableOf(record, { version: row.version, settings, codePackage }, row.generation, {
-      network,
-    }),
+    runnable: runnableOf(record, { version: row.version, settings, codePackage }, row.generation, making),
     serving: undefined,
     preparing: unfinished ? row.generation : 0,
   }
+}
+
+/** The version's code, or why it cannot run: its own package or one of its layers is not there. */
+function foundOf(
+  row: VersionRow,
+  { image, layers }: FunctionSettings,
+  packages: ReadonlyMap<string, CodePackage | EngineError>,
+): CodePackage | EngineError | undefined {
+  if (image !== undefined) return imagePackage(image)
+  const own = packages.get(row.package_id)
+  const wanted = layers.map((layer) => packages.get(layer.packageId))
+  return wanted.includes(undefined)
+    ? undefined
+    : (wanted.find((one): one is EngineError => one instanceof EngineError) ?? own)
 }
 
 const reasonOf = (found: EngineError | undefined): string =>
@@ -100,7 +131,7 @@ async function readPackages(
   packages: Pick<CodePackages, 'get'>,
   log: Log,
 ): Promise<Map<string, CodePackage | EngineError>> {
-  const wanted = new Set(versions.map((version) => version.package_id)).values()
+  const wanted = new Set(versions.flatMap(packagesOf)).values()
   const found = new Map<string, CodePackage | EngineError>()
   const reader = async (): Promise<void> => {
     for (const id of wanted) {
@@ -117,6 +148,12 @@ async function readPackages(
   return found
 }
 
+/** Of functions from images nothing lies here. */
+function packagesOf(row: VersionRow): string[] {
+  const { image, layers } = settingsOf(row)
+  return [...(image === undefined ? [row.package_id] : []), ...layers.map((layer) => layer.packageId)]
+}
+
 const emptyRows = (): FunctionRows => ({
   functions: [],
   versions: [],
@@ -124,6 +161,7 @@ const emptyRows = (): FunctionRows => ({
   policies: [],
   urls: [],
   eventSettings: [],
+  attachments: [],
 })
 
 function groupRows(rows: FunctionRows): Map<string, FunctionRows> {
@@ -133,5 +171,6 @@ function groupRows(rows: FunctionRows): Map<string, FunctionRows> {
   for (const row of rows.policies) groups.get(row.function_id)?.policies.push(row)
   for (const row of rows.urls) groups.get(row.function_id)?.urls.push(row)
   for (const row of rows.eventSettings) groups.get(row.function_id)?.eventSettings.push(row)
+  for (const row of rows.attachments) groups.get(row.function_id)?.attachments.push(row)
   return groups
 }

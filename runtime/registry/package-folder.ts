@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { EngineError } from '../errors.ts'
 import type { CodePackage } from './types.ts'
 import type { UnpackedTree } from './zip.ts'
@@ -33,12 +33,22 @@ export const TASK_NAME = 'task'
 export const CACHE_NAME = 'cache'
 const MANIFEST_NAME = 'manifest.json'
 
+/** Where the files of the package `id` lie in `directory`. */
+export const filesOf = (directory: string, id: string): string => join(directory, id, TASK_NAME)
+
+/** The package whose files lie in `directory`, which `filesOf` gave. */
+export const packageIdOf = (directory: string): string => basename(dirname(directory))
+
 /** The package that lies in `<directory>/<id>`. */
-export const describePackage = (directory: string, id: string, sizeBytes: number): CodePackage => ({
+export const describePackage = (
+  directory: string,
+  { id, sizeBytes, tree }: PackageManifest,
+): CodePackage => ({
   id,
   sha256: Buffer.from(id, 'hex').toString('base64'),
   sizeBytes,
-  directory: join(directory, id, TASK_NAME),
+  unzippedBytes: tree.files.reduce((sum, file) => sum + file.sizeBytes, 0),
+  directory: filesOf(directory, id),
   zipPath: join(directory, id, ZIP_NAME),
 })
 

@@ -10,6 +10,7 @@ import type { Rng } from '../rng.ts'
 import {
   CACHE_NAME,
   describePackage,
+  filesOf,
   linkTree,
   manifestPath,
   PACKAGE_ID,
@@ -27,14 +28,16 @@ export interface CodePackages {
    * Verifies, unpacks and keeps a zip; the same bytes give the same package. Durable when it resolves.
    *
    * Rejects 'invalid' with detail 'bad-zip' (not a zip, unsafe names or links, case clashes),
-   * 'unzipped-too-large' or 'zip-too-large'.
+   * 'unzipped-too-large' or 'zip-too-large': past `maxZipBytes`, or past what these packages take otherwise.
    */
-  add(zip: Uint8Array): Promise<CodePackage>
+  add(zip: Uint8Array, options?: { readonly maxZipBytes?: number }): Promise<CodePackage>
   /**
    * A package kept earlier, checked against its manifest. Rejects 'not-found', or 'internal' when it is
    * damaged.
    */
   get(id: string): Promise<CodePackage>
+  /** Where the files of a package lie, whether it is there or not. */
+  directoryOf(id: string): string
   /**
    * Puts the package's files into `directory` (exists, empty) by hard links, or copies where links cannot
    * go.
@@ -128,8 +131,12 @@ class PackageStore implements KeptPackages {
     this.#linker = createPackagerThread(program)
   }
 
-  async add(zip: Uint8Array): Promise<CodePackage> {
-    const maxZipBytes = this.#options.maxZipBytes ?? MAX_ZIP_BYTES
+  directoryOf(id: string): string {
+    return filesOf(this.#options.directory, id)
+  }
+
+  async add(zip: Uint8Array, options: { readonly maxZipBytes?: number } = {}): Promise<CodePackage> {
+    const maxZipBytes = options.maxZipBytes ?? this.#options.maxZipBytes ?? MAX_ZIP_BYTES
     if (zip.length > maxZipBytes)
       throw new EngineError('invalid', `Zip file must be smaller than ${maxZipBytes} bytes`, {
         detail: 'zip-too-large',
@@ -244,8 +251,8 @@ class PackageStore implements KeptPackages {
 
   #remember(manifest: PackageManifest | undefined): CodePackage {
     if (manifest === undefined) throw new EngineError('internal', 'The packager thread gave no manifest.')
-    const { id, sizeBytes, tree } = manifest
-    const codePackage = describePackage(this.#options.directory, id, sizeBytes)
+    const { id, tree } = manifest
+    const codePackage = describePackage(this.#options.directory, manifest)
     const entries = tree.files.length + tree.directories.length + tree.links.length
     this.#remembered.set(id, { codePackage, smallTree: entries <= LINK_HERE_FILES ? tree : undefined })
     const [oldest] = this.#remembered.keys()

@@ -30,18 +30,8 @@ export function addStatement(
   checkQualifier(record, qualifier)
   const before = record.policies.get(qualifier)
   checkRevision(before?.revisionId, revisionId, 'GetPolicy')
-  if (before?.statements.some(({ Sid }) => Sid === statement.Sid) === true)
-    throw new EngineError(
-      'already-exists',
-      `The statement id (${statement.Sid}) provided already exists. Please provide a new statement id, ` +
-        'or remove the existing statement.',
-    )
-  const statements = [...(before?.statements ?? []), statement]
-  if (Buffer.byteLength(JSON.stringify(statements)) > POLICY_BYTES)
-    throw new EngineError('too-large', `The final policy size is bigger than the limit (${POLICY_BYTES}).`, {
-      detail: 'policy',
-    })
-  return { ...replace(record, qualifier, statements, making), result: statement }
+  const policy = withStatement(before, statement, making.newId())
+  return { ...setPolicy(record, qualifier, policy), result: statement }
 }
 
 /** Throws EngineError 'not-found', 'precondition-failed'. */
@@ -54,23 +44,82 @@ export function removeStatement(
 ): Edit<undefined> {
   checkQualifier(record, qualifier)
   const before = record.policies.get(qualifier)
-  if (before === undefined)
-    throw new EngineError('not-found', 'No policy is associated with the given resource.')
-  if (!before.statements.some(({ Sid }) => Sid === sid))
-    throw new EngineError('not-found', `Statement ${sid} is not found in resource policy.`)
-  checkRevision(before.revisionId, revisionId, 'GetPolicy')
-  const rest = before.statements.filter(({ Sid }) => Sid !== sid)
-  return replace(record, qualifier, rest, making)
+  const policy = withoutStatement(before, sid, making.newId())
+  checkRevision(before?.revisionId, revisionId, 'GetPolicy')
+  return setPolicy(record, qualifier, policy)
 }
 
-function replace(
+/** A document that takes the place of a whole policy; undefined takes the policy away. */
+export interface PolicyReplacement {
+  readonly qualifier: string
+  readonly document: Omit<PolicyRecord, 'revisionId'> | undefined
+  readonly revisionId: string | undefined
+}
+
+/**
+ * Puts a whole document in the place of what there is. Throws EngineError 'not-found',
+ * 'precondition-failed', 'too-large'.
+ */
+export function replacePolicy(
+  record: FunctionRecord,
+  { qualifier, document, revisionId }: PolicyReplacement,
+  making: Making,
+): Edit<PolicyRecord | undefined> {
+  checkQualifier(record, qualifier)
+  const before = record.policies.get(qualifier)
+  if (before === undefined && document === undefined) throw noPolicy()
+  checkRevision(before?.revisionId, revisionId, 'GetResourcePolicy')
+  const policy = document === undefined ? undefined : { ...document, revisionId: making.newId() }
+  if (policy !== undefined) checkLength(policy)
+  return { ...setPolicy(record, qualifier, policy), result: policy }
+}
+
+/** A policy with one statement more. Throws EngineError 'already-exists', 'too-large'. */
+export function withStatement(
+  before: PolicyRecord | undefined,
+  statement: PolicyStatement,
+  revisionId: string,
+): PolicyRecord {
+  if (before?.statements.some(({ Sid }) => Sid === statement.Sid) === true)
+    throw new EngineError(
+      'already-exists',
+      `The statement id (${statement.Sid}) provided already exists. Please provide a new statement id, ` +
+        'or remove the existing statement.',
+    )
+  const policy = { ...before, revisionId, statements: [...(before?.statements ?? []), statement] }
+  checkLength(policy)
+  return policy
+}
+
+/** A policy with one statement less; undefined when nothing is left. Throws EngineError 'not-found'. */
+export function withoutStatement(
+  before: PolicyRecord | undefined,
+  sid: string,
+  revisionId: string,
+): PolicyRecord | undefined {
+  if (before === undefined) throw noPolicy()
+  const statements = before.statements.filter(({ Sid }) => Sid !== sid)
+  if (statements.length === before.statements.length)
+    throw new EngineError('not-found', `Statement ${sid} is not found in resource policy.`)
+  return statements.length === 0 ? undefined : { ...before, revisionId, statements }
+}
+
+/** What reading or changing a policy that is not there answers. */
+export const noPolicy = (): EngineError =>
+  new EngineError('not-found', 'No policy is associated with the given resource.')
+
+function checkLength({ statements }: PolicyRecord): void {
+  if (Buffer.byteLength(JSON.stringify(statements)) > POLICY_BYTES)
+    throw new EngineError('too-large', `The final policy size is bigger than the limit (${POLICY_BYTES}).`, {
+      detail: 'policy',
+    })
+}
+
+function setPolicy(
   record: FunctionRecord,
   qualifier: string,
-  statements: readonly PolicyStatement[],
-  making: Making,
+  policy: PolicyRecord | undefined,
 ): Edit<undefined> {
-  const policy: PolicyRecord | undefined =
-    statements.length === 0 ? undefined : { revisionId: making.newId(), statements }
   return {
     changes: [
       policy === undefined

@@ -15,18 +15,26 @@ import {
   type Edit,
   type EventSettings,
   type FunctionRecord,
+  type PolicyRecord,
   type PolicyStatement,
   type UrlRecord,
   type VersionRecord,
 } from './function-record.ts'
-import { setRecursion, setReservedConcurrency } from './function-options.ts'
+import { attach, setRecursion, setReservedConcurrency } from './function-options.ts'
 import { loadFunctions } from './loading.ts'
 import type { CodePackages } from './packages.ts'
-import { addStatement, removeStatement, type NewStatement } from './policies.ts'
+import {
+  addStatement,
+  removeStatement,
+  replacePolicy,
+  type NewStatement,
+  type PolicyReplacement,
+} from './policies.ts'
 import { Preparations, type Prepare } from './preparations.ts'
 import { functionNotFound, isUnsettled } from './resolver.ts'
 import { retag, type Making } from './running.ts'
 import { Serial } from './serial.ts'
+import { Settling } from './settling.ts'
 import type { NetworkAccess, RegistryEvent, Resolver, Target } from './types.ts'
 import { createUrl, deleteUrl, newUrlId, updateUrl, type NewUrl, type UrlUpdate } from './urls.ts'
 import {
@@ -44,7 +52,7 @@ import {
 /** What the registry is built of. */
 export interface RegistryParts {
   readonly store: Pick<Store, 'commit' | 'reader'>
-  readonly packages: Pick<CodePackages, 'get'>
+  readonly packages: Pick<CodePackages, 'get' | 'directoryOf'>
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Log
@@ -85,8 +93,7 @@ export class Registry implements Resolver {
   readonly #index = new FunctionIndex()
   readonly #serial = new Serial()
   readonly #preparations: Preparations
-  /** By function id: who waits until nothing of it is being prepared. */
-  readonly #settling = new Map<string, { promise: Promise<void>; settle: () => void }>()
+  readonly #settling = new Settling()
 
   constructor(parts: RegistryParts, records: Iterable<FunctionRecord>) {
     this.#parts = parts
@@ -105,18 +112,7 @@ export class Registry implements Resolver {
   async ready(scope: Scope, functionName: string, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
     const record = this.#index.get(scope, functionName)
-    const settling = record === undefined ? undefined : this.#settling.get(record.functionId)
-    if (settling === undefined) return
-    if (signal === undefined) return await settling.promise
-    const waiting = new AbortController()
-    const aborted = new Promise<never>((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: waiting.signal })
-    })
-    try {
-      await Promise.race([settling.promise, aborted])
-    } finally {
-      waiting.abort()
-    }
+    if (record !== undefined) await this.#settling.settled(record.functionId, signal)
   }
 
   find(scope: Scope, functionName: string): FunctionRecord | undefined {
@@ -167,11 +163,12 @@ export class Registry implements Resolver {
     }
   }
 
-  /** Ids of all code packages in use. */
+  /** Ids of all packages in use, of code and of layers. */
   packageIds(): Set<string> {
     const ids = new Set<string>()
     for (const record of this.#index.all())
-      for (const version of record.versions.values()) ids.add(version.codePackage.id)
+      for (const { codePackage, settings } of record.versions.values())
+        for (const id of [codePackage.id, ...settings.layers.map((layer) => layer.packageId)]) ids.add(id)
     return ids
   }
 
@@ -267,6 +264,19 @@ export class Registry implements Resolver {
     )
   }
 
+  replacePolicy(
+    scope: Scope,
+    functionName: string,
+    replacement: PolicyReplacement,
+  ): Promise<PolicyRecord | undefined> {
+    return this.#change(scope, functionName, (record, making) => replacePolicy(record, replacement, making))
+  }
+
+  /** Hangs something of an adapter's on a function; undefined takes it away. Rejects 'not-found'. */
+  async attach(scope: Scope, functionName: string, name: string, value: unknown): Promise<void> {
+    await this.#change(scope, functionName, (record) => attach(record, name, value))
+  }
+
   createUrl(scope: Scope, functionName: string, input: NewUrl): Promise<UrlRecord> {
     return this.#change(scope, functionName, (record, making) =>
       createUrl(record, input, newUrlId(this.#parts.rng), making),
@@ -301,7 +311,7 @@ export class Registry implements Resolver {
   async close(): Promise<void> {
     await this.#preparations.close()
     await this.#serial.drained()
-    for (const settling of this.#settling.values()) settling.settle()
+    this.#settling.endAll()
   }
 
   // Changing
@@ -327,7 +337,7 @@ export class Registry implements Resolver {
     if (record !== undefined) this.#show(record, before)
     else if (before !== undefined) {
       this.#index.remove(before)
-      this.#settle(before.functionId)
+      this.#settling.end(before.functionId)
     }
     for (const event of edit.events) this.#parts.onEvent(event)
     return edit.result
@@ -337,12 +347,8 @@ export class Registry implements Resolver {
     if (record === before) return
     record.limits.reservedConcurrency = record.reservedConcurrency
     this.#index.put(record)
-    if (!isUnsettled(record)) return this.#settle(record.functionId)
-    if (!this.#settling.has(record.functionId)) {
-      let settle = (): void => undefined
-      const promise = new Promise<void>((resolve) => (settle = resolve))
-      this.#settling.set(record.functionId, { promise, settle })
-    }
+    if (!isUnsettled(record)) return this.#settling.end(record.functionId)
+    this.#settling.begin(record.functionId)
     for (const version of record.versions.values()) {
       const { preparing } = version
       if (preparing === 0 || preparing === before?.versions.get(version.version)?.preparing) continue
@@ -374,14 +380,16 @@ export class Registry implements Resolver {
     }
   }
 
-  #settle(functionId: string): void {
-    this.#settling.get(functionId)?.settle()
-    this.#settling.delete(functionId)
-  }
-
   #making(): Making {
-    const { clock, rng, config, network, feasible } = this.#parts
+    const { clock, rng, config, network, feasible, packages } = this.#parts
     const nowMs = clock.nowMs()
-    return { nowMs, newId: () => rng.uuid(nowMs), limits: config.limits, network, feasible }
+    return {
+      nowMs,
+      newId: () => rng.uuid(nowMs),
+      limits: config.limits,
+      network,
+      layerDirectory: (packageId) => packages.directoryOf(packageId),
+      feasible,
+    }
   }
 }

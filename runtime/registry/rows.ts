@@ -1,3 +1,4 @@
+import type { AttachmentRow, attachmentStatements } from '../store/attachments.ts'
 import type {
   AliasRow,
   EventSettingsRow,
@@ -25,10 +26,9 @@ import type {
  * alone.
  */
 
-const change = (statement: keyof typeof functionStatements, ...parameters: SqlValue[]): Change => [
-  statement,
-  ...parameters,
-]
+type Statement = keyof typeof functionStatements | keyof typeof attachmentStatements
+
+const change = (statement: Statement, ...parameters: SqlValue[]): Change => [statement, ...parameters]
 
 /** Writes what belongs to the function as a whole. */
 export const putFunction = (record: FunctionRecord): Change =>
@@ -54,6 +54,7 @@ export const deleteFunction = (functionId: string): Change[] => [
   change('deletePolicies', functionId),
   change('deleteUrls', functionId),
   change('deleteAllEventSettings', functionId),
+  change('deleteAttachments', functionId),
 ]
 
 /** Writes a version. */
@@ -98,7 +99,7 @@ export const deleteAlias = (functionId: string, name: string): Change =>
 
 /** Writes the policy of a qualifier. */
 export const putPolicy = (functionId: string, qualifier: string, policy: PolicyRecord): Change =>
-  change('putPolicy', functionId, qualifier, policy.revisionId, JSON.stringify(policy.statements))
+  change('putPolicy', functionId, qualifier, policy.revisionId, policyJson(policy))
 
 /** Removes the policy of a qualifier. */
 export const deletePolicy = (functionId: string, qualifier: string): Change =>
@@ -138,6 +139,16 @@ export const putEventSettings = (functionId: string, qualifier: string, settings
 export const deleteEventSettings = (functionId: string, qualifier: string): Change =>
   change('deleteEventSettings', functionId, qualifier)
 
+/** Writes what an adapter hangs on a function; undefined removes it. */
+export const putAttachment = (functionId: string, name: string, value: unknown): Change =>
+  value === undefined
+    ? change('deleteAttachment', functionId, name)
+    : change('putAttachment', functionId, name, JSON.stringify(value))
+
+/** Statements alone, or the whole document where there was one. */
+export const policyJson = ({ frame, statements }: PolicyRecord): string =>
+  JSON.stringify(frame === undefined ? statements : { frame, statements })
+
 /** The generation at the end of a version's key. */
 export const generationOf = (record: VersionRecord): number =>
   Number(record.runnable.key.slice(record.runnable.key.lastIndexOf(':') + 1))
@@ -151,8 +162,9 @@ export const tagsOf = (row: FunctionRow): Record<string, string> =>
 /** The settings of a version's row. */
 export const settingsOf = (row: VersionRow): FunctionSettings => {
   const stored = JSON.parse(row.settings_json) as FunctionSettings
-  // JSON drops members that are undefined
-  return { ...stored, variables: stored.variables, deadLetterTarget: stored.deadLetterTarget }
+  const { variables, deadLetterTarget, image } = stored
+  // JSON drops members that are undefined, and settings of earlier engines lack layers
+  return { ...stored, variables, deadLetterTarget, image, layers: stored.layers ?? [] }
 }
 
 /** The state of a version's row. */
@@ -177,10 +189,11 @@ export const aliasOf = (row: AliasRow): AliasRecord => ({
 })
 
 /** The policy of a row. */
-export const policyOf = (row: PolicyRow): PolicyRecord => ({
-  revisionId: row.revision_id,
-  statements: JSON.parse(row.statements_json) as PolicyRecord['statements'],
-})
+export const policyOf = (row: Pick<PolicyRow, 'revision_id' | 'statements_json'>): PolicyRecord => {
+  const stored = JSON.parse(row.statements_json) as
+    PolicyRecord['statements'] | Pick<PolicyRecord, 'frame' | 'statements'>
+  return { revisionId: row.revision_id, ...('statements' in stored ? stored : { statements: stored }) }
+}
 
 /** The function URL of a row. */
 export const urlOf = (row: UrlRow): UrlRecord => ({
@@ -192,6 +205,9 @@ export const urlOf = (row: UrlRow): UrlRecord => ({
   createdAtMs: row.created_at_ms,
   modifiedAtMs: row.modified_at_ms,
 })
+
+/** What an adapter has hung on a function. */
+export const attachmentOf = (row: AttachmentRow): unknown => JSON.parse(row.value_json)
 
 /** The event settings of a row. */
 export const eventSettingsOf = (row: EventSettingsRow): EventSettings => ({

@@ -1,5 +1,6 @@
 import { EngineError } from '../errors.ts'
 import type { FunctionSettings } from './function-record.ts'
+import type { CodePackage } from './types.ts'
 
 /** What a function's configuration may say, whoever asks. Texts are those that clients of Lambda know. */
 
@@ -10,6 +11,16 @@ export const RUNTIMES: readonly string[] = words(`
   nodejs20.x python3.14 provided.al2023 python3.12 python3.13 nodejs24.x nodejs22.x java25 python3.10
   python3.11 java21 ruby3.3 ruby3.4 ruby3.2 python3.9 java17 dotnet10 dotnet8 java11 provided.al2
   java8.al2 nodejs26.x python3.15 ruby4.0 java8.al2023 java11.al2023 java17.al2023
+`)
+
+/** Runtimes that layers may name: all there have ever been, in the service's own order. */
+export const LAYER_RUNTIMES: readonly string[] = words(`
+  ruby2.6 dotnetcore1.0 python3.7 nodejs8.10 nasa ruby2.7 python2.7-greengrass dotnetcore2.0 python3.8
+  java21 dotnet6 dotnetcore2.1 python3.9 java11 nodejs6.10 provided dotnetcore3.1 dotnet8 java25 java17
+  nodejs nodejs4.3 java8.al2 go1.x dotnet10 nodejs20.x go1.9 byol nodejs10.x provided.al2023 nodejs22.x
+  python3.10 java8 nodejs12.x python3.11 nodejs24.x nodejs8.x python3.12 nodejs14.x nodejs8.9 nodejs26.x
+  python3.13 python3.14 nodejs16.x provided.al2 nodejs4.3-edge nodejs18.x ruby3.2 python3.4 ruby3.3
+  ruby3.4 ruby2.5 python3.6 python2.7 python3.15 ruby4.0 java8.al2023 java11.al2023 java17.al2023
 `)
 
 /** Runtimes that existed once. */
@@ -34,11 +45,12 @@ const RESERVED_VARIABLES: ReadonlySet<string> = new Set(
 
 const VARIABLES_BYTES = 4096
 const MAX_TAGS = 50
+const UNZIPPED_BYTES = 262_144_000
 
 /** Throws EngineError 'invalid' for a runtime, variables or layers that no function may have. */
 export function checkSettings(settings: FunctionSettings): void {
   checkRuntime(settings.runtime)
-  if (settings.handler === '' || settings.runtime === '')
+  if (settings.image === undefined && (settings.handler === '' || settings.runtime === ''))
     throw new EngineError(
       'invalid',
       'Runtime and Handler are mandatory parameters for functions created with deployment packages.',
@@ -76,6 +88,18 @@ function checkVariables(variables: Readonly<Record<string, string>>): void {
       'invalid',
       'Lambda was unable to configure your environment variables because the environment variables you have ' +
         `provided exceeded the 4KB limit. String measured: ${measured}`,
+    )
+}
+
+/** Throws EngineError 'invalid' when code and layers together are more than fits in a function. */
+export function checkSize({ layers }: FunctionSettings, codePackage: CodePackage): void {
+  if (layers.length === 0) return
+  const actual = layers.reduce((sum, layer) => sum + layer.unzippedBytes, codePackage.unzippedBytes)
+  if (actual > UNZIPPED_BYTES)
+    throw new EngineError(
+      'invalid',
+      `Function code combined with layers exceeds the maximum allowed size of ${UNZIPPED_BYTES} bytes. ` +
+        `The actual size is ${actual} bytes.`,
     )
 }
 

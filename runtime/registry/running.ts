@@ -13,6 +13,8 @@ export interface Making {
   readonly limits: 'extended' | 'strict'
   /** Network access of functions that do not ask for any. */
   readonly network: NetworkAccess
+  /** Where the files of a layer's package lie. */
+  layerDirectory(packageId: string): string
   /** Why no node could ever hold these resources; undefined when one could. */
   feasible(resources: Resources, labels: Readonly<Record<string, string>>): string | undefined
 }
@@ -57,7 +59,7 @@ export function runnableOf(
   record: FunctionRecord,
   version: Pick<VersionRecord, 'version' | 'settings' | 'codePackage'>,
   generation: number,
-  making: Pick<Making, 'network'>,
+  making: Pick<Making, 'network' | 'layerDirectory'>,
 ): FunctionVersion {
   const { settings } = version
   const run = runSettings(settings, readTags(record.tags), making.network)
@@ -75,7 +77,7 @@ export function runnableOf(
     ephemeralMb: settings.ephemeralMb,
     environment: settings.variables ?? {},
     codePackage: version.codePackage,
-    layerDirectories: [],
+    layerDirectories: settings.layers.map((layer) => making.layerDirectory(layer.packageId)),
     logging: settings.logging,
     execution: run.execution,
   }

@@ -9,6 +9,8 @@ export interface CodePackage {
   sha256: string
   /** Bytes of the zip as uploaded. */
   sizeBytes: number
+  /** Bytes of all its files once unpacked. */
+  unzippedBytes: number
   /** The unpacked files, read-only. */
   directory: string
   /** The zip, byte for byte. */

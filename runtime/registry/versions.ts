@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { EngineError } from '../errors.ts'
 import type { Scope } from '../store/journal.ts'
+import type { Change } from '../store/store.ts'
 import {
   arnOf,
   functionArn,
@@ -13,8 +14,14 @@ import {
   type VersionRecord,
   type VersionState,
 } from './function-record.ts'
-import { deleteFunction, deleteVersion as deleteVersionRow, putFunction, putVersion } from './rows.ts'
-import { checkSettings, checkTagCount } from './rules.ts'
+import {
+  deleteFunction,
+  deleteVersion as deleteVersionRow,
+  putAttachment,
+  putFunction,
+  putVersion,
+} from './rows.ts'
+import { checkSettings, checkSize, checkTagCount } from './rules.ts'
 import { checkRun, runnableOf, type Making } from './running.ts'
 import type { CodePackage, RegistryEvent } from './types.ts'
 
@@ -24,6 +31,8 @@ export interface NewFunction {
   readonly codePackage: CodePackage
   readonly tags: Readonly<Record<string, string>>
   readonly publish: boolean
+  /** What adapters hang on it from the beginning. */
+  readonly attachments?: Readonly<Record<string, unknown>>
 }
 
 /** A change of what runs. Members that are absent stay as they are. */
@@ -73,13 +82,14 @@ export function createFunction(
     policies: new Map(),
     urls: new Map(),
     eventSettings: new Map(),
+    attachments: new Map(Object.entries(input.attachments ?? {})),
   }
   const latest = newVersion(empty, LATEST, 1, input.settings, input.codePackage, making)
   const record = { ...empty, versions: new Map([[LATEST, latest]]) }
   checkRun(latest, making)
   if (!input.publish)
     return {
-      changes: [putFunction(record), putVersion(functionId, latest)],
+      changes: [putFunction(record), putVersion(functionId, latest), ...attached(record)],
       record,
       events: [],
       result: latest,
@@ -90,6 +100,7 @@ export function createFunction(
       putFunction(published.record),
       putVersion(functionId, latest),
       putVersion(functionId, published.version),
+      ...attached(record),
     ],
     record: published.record,
     events: [],
@@ -194,9 +205,17 @@ export function removeVersion(record: FunctionRecord, version: string): Edit<und
       'conflict',
       `Unable to delete version because the following aliases reference it: [${names.join(', ')}]`,
     )
+  const gone = [...record.attachments.keys()].filter((name) => name.endsWith(`:${version}`))
   return {
-    changes: [deleteVersionRow(record.functionId, version)],
-    record: { ...record, versions: withEntry(record.versions, version, undefined) },
+    changes: [
+      deleteVersionRow(record.functionId, version),
+      ...gone.map((name) => putAttachment(record.functionId, name, undefined)),
+    ],
+    record: {
+      ...record,
+      versions: withEntry(record.versions, version, undefined),
+      attachments: new Map([...record.attachments].filter(([name]) => !gone.includes(name))),
+    },
     events: retired(found),
     result: undefined,
   }
@@ -269,6 +288,7 @@ function newVersion(
   making: Making,
 ): VersionRecord {
   checkSettings(settings)
+  checkSize(settings, codePackage)
   return {
     version,
     settings,
@@ -288,8 +308,9 @@ function newVersion(
 function fingerprintOf(settings: FunctionSettings, codePackage: CodePackage): string {
   const sorted = (values: Readonly<Record<string, unknown>> | undefined): unknown =>
     values === undefined ? null : Object.entries(values).sort(([left], [right]) => (left < right ? -1 : 1))
-  const { variables, kept, ...rest } = settings
-  const text = JSON.stringify([codePackage.id, rest, sorted(variables), sorted(kept)])
+  const { variables, kept, layers, ...rest } = settings
+  const own = layers.length === 0 ? [] : [layers]
+  const text = JSON.stringify([codePackage.id, rest, sorted(variables), sorted(kept), ...own])
   return createHash('sha256').update(text).digest('hex')
 }
 
@@ -350,6 +371,9 @@ function checkUnchanging(record: FunctionRecord): void {
       detail: 'pending',
     })
 }
+
+const attached = (record: FunctionRecord): Change[] =>
+  [...record.attachments].map(([name, value]) => putAttachment(record.functionId, name, value))
 
 const retired = (version: VersionRecord): RegistryEvent[] =>
   [version.runnable, version.serving]

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3'
+import type { AttachmentRow } from './attachments.ts'
 
 /** Tables of functions and what belongs to them. */
 export const functionsSchema = `
@@ -185,6 +186,7 @@ export interface FunctionRows {
   readonly policies: PolicyRow[]
   readonly urls: UrlRow[]
   readonly eventSettings: EventSettingsRow[]
+  readonly attachments: AttachmentRow[]
 }
 
 /** Reads all functions in one snapshot; done once, when the engine starts. */
@@ -197,5 +199,6 @@ export function readFunctionRows(reader: Database): FunctionRows {
     policies: reader.prepare('SELECT * FROM function_policies').all() as PolicyRow[],
     urls: reader.prepare('SELECT * FROM function_urls').all() as UrlRow[],
     eventSettings: reader.prepare('SELECT * FROM function_event_settings').all() as EventSettingsRow[],
+    attachments: reader.prepare('SELECT * FROM function_attachments').all() as AttachmentRow[],
   }))()
 }

@@ -1,7 +1,10 @@
+import { attachmentsSchema } from './attachments.ts'
+import { codeSigningSchema } from './code-signing.ts'
 import { eventsSchema } from './events.ts'
 import { eventSourcesSchema } from './event-sources.ts'
 import { functionsSchema } from './functions.ts'
 import { logGroupsSchema } from './log-groups.ts'
+import { layersSchema } from './layers.ts'
 import { logsSchema } from './log-streams.ts'
 import { runsSchema } from './runs.ts'
 
@@ -19,4 +22,5 @@ export const MIGRATIONS: readonly string[] = [
   [bootEpochSchema, functionsSchema, eventsSchema, runsSchema, logsSchema].join('\n'),
   logGroupsSchema,
   eventSourcesSchema,
+  [attachmentsSchema, layersSchema, codeSigningSchema].join('\n'),
 ]

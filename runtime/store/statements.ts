@@ -1,7 +1,10 @@
+import { attachmentStatements } from './attachments.ts'
+import { codeSigningStatements } from './code-signing.ts'
 import { eventStatements } from './events.ts'
 import { eventSourceStatements } from './event-sources.ts'
 import { functionStatements } from './functions.ts'
 import { logGroupStatements } from './log-groups.ts'
+import { layerStatements } from './layers.ts'
 import { runStatements } from './runs.ts'
 
 /** Every named write there is: name -> SQL. A `Change` names one of these. */
@@ -11,4 +14,7 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...eventSourceStatements,
   ...runStatements,
   ...logGroupStatements,
+  ...attachmentStatements,
+  ...layerStatements,
+  ...codeSigningStatements,
 }

@@ -55,10 +55,11 @@ export class CaseRun {
   }
 
   /** Compares something with the entry. */
-  compare(entry: string, actual: Readonly<Record<string, unknown>>): void {
+  compare(entry: string, actual: Readonly<Record<string, unknown>> | number | boolean): void {
     if (!(entry in this.#recording)) throw new Error(`Nothing was recorded as "${entry}".`)
     const recorded = comparable(unwrapped(this.#recording[entry]))
-    const differences = this.#matching.differences(recorded, likeRecorded(actual, recorded))
+    const shown = typeof actual === 'object' ? likeRecorded(actual, recorded) : actual
+    const differences = this.#matching.differences(recorded, shown)
     this.outcomes.push({ entry, differences })
   }
 
@@ -103,6 +104,12 @@ function unwrapped(recorded: unknown): unknown {
   if (typeof recorded !== 'object' || recorded === null) return recorded
   return 'CreateFunctionResponse' in recorded ? recorded.CreateFunctionResponse : recorded
 }
+
+/** An answer of a recorded runtime as that of the one that stands for it. */
+export const runnable = (answer: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
+  ...answer,
+  ...('Runtime' in answer ? { Runtime: RUNTIMES[String(answer['Runtime'])] ?? answer['Runtime'] } : {}),
+})
 
 /** The recorded answer of a runtime that runs here; most recordings leave the headers out, so all do. */
 function comparable(recorded: unknown): unknown {

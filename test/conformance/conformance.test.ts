@@ -3,9 +3,13 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CaseRun, type Case } from './case.ts'
 import { ATTACHMENT_CASES } from './cases/attachments.ts'
+import { CODE_SIGNING_CASES } from './cases/code-signing.ts'
 import { FUNCTION_CASES } from './cases/functions.ts'
 import { INVOKE_CASES } from './cases/invoking.ts'
+import { LAYER_CASES } from './cases/layers.ts'
 import { NAME_CASES } from './cases/names.ts'
+import { SETTING_CASES } from './cases/settings.ts'
+import { SIZE_CASES } from './cases/sizes.ts'
 import { URL_CASES } from './cases/urls.ts'
 import { VERSION_CASES } from './cases/versions.ts'
 import { KNOWN_DIFFERENCES } from './known-differences.ts'
@@ -25,6 +29,10 @@ const CASES: readonly Case[] = [
   ...ATTACHMENT_CASES,
   ...URL_CASES,
   ...INVOKE_CASES,
+  ...LAYER_CASES,
+  ...CODE_SIGNING_CASES,
+  ...SETTING_CASES,
+  ...SIZE_CASES,
 ]
 
 const recordings = readRecordings()

@@ -15,6 +15,7 @@ export const packageOf = (id: string): CodePackage => ({
   id,
   sha256: `sha256-${id}`,
   sizeBytes: 100,
+  unzippedBytes: 200,
   directory: `/packages/${id}`,
   zipPath: `/packages/${id}.zip`,
 })
@@ -31,6 +32,8 @@ export const SETTINGS: FunctionSettings = {
   variables: undefined,
   logging: { format: 'Text', applicationLevel: 'INFO', systemLevel: 'INFO', group: '/aws/lambda/f' },
   deadLetterTarget: undefined,
+  layers: [],
+  image: undefined,
   kept: {},
 }
 
@@ -70,6 +73,7 @@ export async function openTestRegistry(
         id.startsWith('lost')
           ? Promise.reject(new EngineError('not-found', `Code package ${id} is gone.`))
           : Promise.resolve(packageOf(id)),
+      directoryOf: (id) => packageOf(id).directory,
     },
     clock,
     rng: systemRng(),

@@ -32,7 +32,7 @@ export function version(
     memoryLimitMb: 128,
     ephemeralMb: 512,
     environment: {},
-    codePackage: { id: name, sha256: '', sizeBytes: 0, directory: '', zipPath: '' },
+    codePackage: { id: name, sha256: '', sizeBytes: 0, unzippedBytes: 0, directory: '', zipPath: '' },
     layerDirectories: [],
     logging: { format: 'Text', applicationLevel: 'INFO', systemLevel: 'INFO', group: '' },
     execution: {

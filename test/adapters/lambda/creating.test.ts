@@ -54,12 +54,6 @@ const REFUSED_CREATES: readonly [states: string, change: object, name: string, m
     'Please provide a source for function code.',
   ],
   [
-    'code in a bucket',
-    { FunctionName: 'x', Code: { S3Bucket: 'bucket', S3Key: 'key' } },
-    'InvalidParameterValueException',
-    /not built yet/,
-  ],
-  [
     'an unknown architecture',
     { FunctionName: 'x', Architectures: ['x86_32'] },
     'ValidationException',

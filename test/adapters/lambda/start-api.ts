@@ -5,6 +5,8 @@ import { createAdaptorServer } from '@hono/node-server'
 import { createLambdaApi } from '../../../adapters/lambda/api.ts'
 import type { SourceProbe } from '../../../adapters/event-sources/source-probe.ts'
 import { createLog } from '../../../runtime/log.ts'
+import { CodeSigningConfigs } from '../../../runtime/registry/code-signing.ts'
+import { openLayers } from '../../../runtime/registry/layers.ts'
 import { createCodePackages } from '../../../runtime/registry/packages.ts'
 import { EventSources } from '../../../runtime/registry/event-sources.ts'
 import { openRegistry, type Registry, type RegistryParts } from '../../../runtime/registry/registry.ts'
@@ -74,6 +76,8 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   })
   const eventSources = new EventSources({ store, clock, rng, log })
   const sourceProbe = { check: options.checkSource ?? (() => Promise.resolve()) }
+  const layers = await openLayers({ store, packages, clock, rng, log })
+  const codeSigning = new CodeSigningConfigs({ store, clock, rng })
   let url = ''
   const publicUrls = () => ({ api: url, ingress: 'http://127.0.0.1:4701' })
   const app = createLambdaApi({
@@ -81,6 +85,8 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     packages,
     eventSources,
     sourceProbe,
+    layers,
+    codeSigning,
     clock,
     rng,
     config,
@@ -110,7 +116,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       for (const client of clients) client.destroy()
       server.close()
       if ('closeAllConnections' in server) server.closeAllConnections()
-      await registry.close()
+      await Promise.all([registry.close(), layers.close(), codeSigning.close()])
       await packages.close()
       await store.close()
       folder[Symbol.dispose]()

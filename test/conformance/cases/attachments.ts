@@ -7,7 +7,6 @@ import {
   DeleteFunctionEventInvokeConfigCommand,
   DeleteFunctionUrlConfigCommand,
   GetAliasCommand,
-  GetFunctionCodeSigningConfigCommand,
   GetFunctionCommand,
   GetFunctionConcurrencyCommand,
   GetFunctionEventInvokeConfigCommand,
@@ -76,16 +75,6 @@ export const ATTACHMENT_CASES: readonly Case[] = [
       await run.create()
       const put = { FunctionName: run.name, RecursiveLoop: 'InvalidValue' as 'Allow' }
       await run.record('put_recursion_invalid_value_error', new PutFunctionRecursionConfigCommand(put))
-    },
-  },
-  {
-    recording: 'lambda_api::TestCodeSigningConfig::test_code_signing_not_found_excs',
-    script: async (run) => {
-      await run.create()
-      const get = (FunctionName: string): GetFunctionCodeSigningConfigCommand =>
-        new GetFunctionCodeSigningConfigCommand({ FunctionName })
-      await run.record('get_function_csc_fnwithoutcsc', get(run.name))
-      await run.record('get_function_csc_nonexistingfn', get('csc-test-doesnotexist'))
     },
   },
 ]
