@@ -95,11 +95,14 @@ function serve(engine: Engine, api: Listener, ingress: Listener, apiPolicy: Guar
     handle: createIngress({
       invoker,
       urlTarget: urlLookup(registry),
+      routes: engine.routes,
       clock,
       rng,
+      log: engine.log,
       base: urlBase(config.publicUrl ?? urls.ingress),
       behindProxy: config.publicUrl !== undefined,
       payloadLimitBytes: maxPayloadBytes(config.limits),
+      strict: config.limits === 'strict',
     }),
   })
   let stopped: Promise<void> | undefined

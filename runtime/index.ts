@@ -22,6 +22,7 @@ import { packageIdOf } from './registry/package-folder.ts'
 import { createCodePackages, type KeptPackages } from './registry/packages.ts'
 import { EventSources } from './registry/event-sources.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
+import { Routes } from './registry/routes.ts'
 import type { FunctionVersion } from './registry/types.ts'
 import type { Rng } from './rng.ts'
 import { createLocalCluster } from './scheduler/local-cluster.ts'
@@ -45,6 +46,7 @@ export interface Engine {
   readonly rng: Rng
   readonly log: Log
   readonly registry: Registry
+  readonly routes: Routes
   readonly packages: KeptPackages
   readonly layers: Layers
   readonly codeSigning: CodeSigningConfigs
@@ -272,6 +274,7 @@ async function openEngine(
     rng,
     log,
     registry,
+    routes: new Routes(store),
     packages,
     layers,
     codeSigning,

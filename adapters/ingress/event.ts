@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
+import type { IamIdentity } from './iam.ts'
 
-/** One request to a function URL, read from the wire. */
-export interface UrlRequest {
+/** One HTTP request, read from the wire. */
+export interface HttpRequest {
   readonly method: string
   /** As sent: escapes are not decoded. */
   readonly rawPath: string
@@ -10,7 +11,6 @@ export interface UrlRequest {
   readonly rawHeaders: readonly string[]
   /** `HTTP/1.1`. */
   readonly protocol: string
-  readonly urlId: string
   /** Host of the URL, with its port where it has one. */
   readonly host: string
   readonly sourceIp: string
@@ -23,6 +23,13 @@ export interface UrlRequest {
   readonly body: Buffer
 }
 
+/** One request to a function URL. */
+export interface UrlRequest extends HttpRequest {
+  readonly urlId: string
+  /** Who signed it; undefined at a URL that anybody may use. */
+  readonly iam?: IamIdentity | undefined
+}
+
 /**
  * The event a handler gets for it: payload format 2.0, as bytes. There is no TLS here, so the two `x-amzn-
  * tls-*` headers are absent.
@@ -30,43 +37,84 @@ export interface UrlRequest {
  * @see https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
  */
 export function urlEvent(request: UrlRequest): Buffer {
+  const { urlId, iam } = request
+  return Buffer.from(
+    JSON.stringify(
+      eventV2(request, {
+        routeKey: '$default',
+        accountId: iam?.accountId ?? 'anonymous',
+        apiId: urlId,
+        domainPrefix: urlId,
+        authentication: null,
+        authorizer: iam && { iam },
+        pathParameters: undefined,
+        stageVariables: undefined,
+      }),
+    ),
+  )
+}
+
+/** What an event of format 2.0 says beside the request. Undefined members are absent. */
+export interface EventV2Parts {
+  readonly routeKey: string
+  readonly accountId: string
+  readonly apiId: string
+  readonly domainPrefix: string
+  readonly authentication: null | undefined
+  readonly authorizer: object | undefined
+  readonly pathParameters: Readonly<Record<string, string>> | undefined
+  readonly stageVariables: Readonly<Record<string, string>> | undefined
+}
+
+/** An event of payload format 2.0. */
+export function eventV2(request: HttpRequest, parts: EventV2Parts): Record<string, unknown> {
   const { rawPath, rawQueryString, body } = request
+  const { routeKey, apiId } = parts
   const headers = eventHeaders(request)
   const cookies = cookiesOf(headers['cookie'])
   const encoded = body.length > 0 && !isText(headers, body)
-  const domainName = request.host.replace(/:\d+$/, '')
-  return Buffer.from(
-    JSON.stringify({
-      version: '2.0',
-      routeKey: '$default',
-      rawPath,
-      rawQueryString,
-      cookies,
-      headers,
-      queryStringParameters: queryParameters(rawQueryString),
-      requestContext: {
-        accountId: 'anonymous',
-        apiId: request.urlId,
-        authentication: null,
-        domainName,
-        domainPrefix: request.urlId,
-        http: {
-          method: request.method,
-          path: rawPath,
-          protocol: request.protocol,
-          sourceIp: request.sourceIp,
-          userAgent: headers['user-agent'] ?? '',
-        },
-        requestId: request.requestId,
-        routeKey: '$default',
-        stage: '$default',
-        time: requestTime(request.timeMs),
-        timeEpoch: request.timeMs,
+  return {
+    version: '2.0',
+    routeKey,
+    rawPath,
+    rawQueryString,
+    cookies,
+    headers,
+    queryStringParameters: queryParameters(rawQueryString),
+    requestContext: {
+      accountId: parts.accountId,
+      apiId,
+      authentication: parts.authentication,
+      authorizer: parts.authorizer,
+      domainName: withoutPort(request.host),
+      domainPrefix: parts.domainPrefix,
+      http: {
+        method: request.method,
+        path: rawPath,
+        protocol: request.protocol,
+        sourceIp: request.sourceIp,
+        userAgent: headers['user-agent'] ?? '',
       },
-      body: body.length === 0 ? undefined : body.toString(encoded ? 'base64' : 'utf8'),
-      isBase64Encoded: encoded,
-    }),
-  )
+      requestId: request.requestId,
+      routeKey,
+      stage: '$default',
+      time: requestTime(request.timeMs),
+      timeEpoch: request.timeMs,
+    },
+    pathParameters: parts.pathParameters,
+    stageVariables: parts.stageVariables,
+    body: body.length === 0 ? undefined : body.toString(encoded ? 'base64' : 'utf8'),
+    isBase64Encoded: encoded,
+  }
+}
+
+/** A host's name. */
+export const withoutPort = (host: string): string => host.replace(/:\d+$/, '')
+
+/** The first label of a name; all of an address. */
+export function domainPrefixOf(host: string): string {
+  const name = withoutPort(host)
+  return /^[\d.]+$|^\[/.test(name) ? name : (name.split('.')[0] ?? '')
 }
 
 /** What a proxy keeps to itself: these speak of one connection, not of the request. */
@@ -83,11 +131,11 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ])
 
 /** A record without a prototype: `__proto__` is a name like any other. */
-type Values = Record<string, string>
-const emptyValues = (): Values => Object.create(null) as Values // Object.create is typed any
+export type Values = Record<string, string>
+export const emptyValues = (): Values => Object.create(null) as Values // Object.create is typed any
 
 /** Names in lower case, repeated ones joined, hop-by-hop ones and those that Connection names removed. */
-function eventHeaders(request: UrlRequest): Values {
+function eventHeaders(request: HttpRequest): Values {
   const { rawHeaders } = request
   const headers = emptyValues()
   let connection = ''
@@ -136,7 +184,7 @@ const TEXT =
  * Whether a body can travel as text: by its content type, and only when its bytes are UTF-8, so that no
  * body is ever damaged on the way. Without a content type the bytes alone decide.
  */
-function isText(headers: Values, body: Buffer): boolean {
+export function isText(headers: Values, body: Buffer): boolean {
   const contentType = headers['content-type']
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') return false
   return (contentType === undefined || TEXT.test(contentType)) && isUtf8(body)

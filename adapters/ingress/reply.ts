@@ -5,6 +5,8 @@ import { HOP_BY_HOP } from './event.ts'
 export interface ReplyHead {
   readonly status: number
   readonly headers: string[]
+  /** The words behind the status; Node's own when absent. */
+  readonly statusMessage?: string
 }
 
 export interface Reply extends ReplyHead {
@@ -74,7 +76,12 @@ function structuredReply(result: Record<string, unknown>): Reply | undefined {
 }
 
 /** Headers the platform sets itself, whatever a handler says. */
-const OURS = new Set(['content-length', 'x-amzn-requestid', 'x-amzn-trace-id', ...HOP_BY_HOP])
+export const OURS: ReadonlySet<string> = new Set([
+  'content-length',
+  'x-amzn-requestid',
+  'x-amzn-trace-id',
+  ...HOP_BY_HOP,
+])
 
 function readHead(from: Record<string, unknown>, contentType: string): ReplyHead | undefined {
   const { statusCode: status, headers: given, cookies } = from
@@ -103,14 +110,14 @@ function readHead(from: Record<string, unknown>, contentType: string): ReplyHead
   return { status, headers }
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const isPlain = (value: unknown): boolean =>
+export const isPlain = (value: unknown): boolean =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 
 /** Whether Node would send it: a line feed in a value must not become a header of its own. */
-function isValidHeader(name: string, value: string): boolean {
+export function isValidHeader(name: string, value: string): boolean {
   try {
     validateHeaderName(name)
     validateHeaderValue(name, value)

@@ -6,6 +6,7 @@ import { addEvents } from './events.ts'
 import { addFunctions } from './functions.ts'
 import { addLogs } from './logs.ts'
 import type { LambentApiParts } from './parts.ts'
+import { addRoutes } from './routes.ts'
 import { addRuns } from './runs.ts'
 import { describing } from './schemas.ts'
 
@@ -38,6 +39,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
     context.json({ environments: engine.environments() }),
   )
   addFunctions(app, parts)
+  addRoutes(app, parts)
   addLogs(app, parts)
   addRuns(app, parts)
   addEvents(app, parts)
@@ -48,7 +50,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
         openapi: '3.1.0',
         info: {
           title: 'Lambent API',
-          description: 'Health, nodes, environments, runs, logs and events of a running Lambent.',
+          description: 'Health, nodes, environments, routes, runs, logs and events of a running Lambent.',
           version: engine.health().version,
         },
       },

@@ -4,8 +4,8 @@ import { LATEST, type FunctionRecord, type UrlRecord } from '../../runtime/regis
 import { checked, scopeOfRequest, type LambentApiParts } from './parts.ts'
 import { describing, ScopeQuery } from './schemas.ts'
 
-/** `GET functions`: every function of one account and region, with its URLs in both forms. */
-export function addFunctions(app: Hono, { registry, ingressUrls }: LambentApiParts): void {
+/** `GET functions`: every function of one account and region, with its routes and its URLs in both forms. */
+export function addFunctions(app: Hono, { engine, registry, ingressUrls }: LambentApiParts): void {
   app.get(
     '/functions',
     describeRoute(describing('Functions with their versions, aliases, tags and URLs', 'functions')),
@@ -13,14 +13,25 @@ export function addFunctions(app: Hono, { registry, ingressUrls }: LambentApiPar
     (context) => {
       const scope = scopeOfRequest(context, context.req.valid('query'))
       const bases = ingressUrls()
-      return context.json({ functions: registry.list(scope).flatMap((record) => show(record, bases) ?? []) })
+      const routes = engine.routes.list(scope)
+      const functions = registry.list(scope).flatMap((record) => {
+        const own = routes.filter(({ functionName }) => functionName === record.functionName)
+        return (
+          show(
+            record,
+            own.map(({ key }) => key),
+            bases,
+          ) ?? []
+        )
+      })
+      return context.json({ functions })
     },
   )
 }
 
 type Bases = ReturnType<LambentApiParts['ingressUrls']>
 
-function show(record: FunctionRecord, bases: Bases): object | undefined {
+function show(record: FunctionRecord, routes: string[], bases: Bases): object | undefined {
   const latest = record.versions.get(LATEST)
   if (latest === undefined) return undefined
   const { settings, runnable, state } = latest
@@ -38,6 +49,7 @@ function show(record: FunctionRecord, bases: Bases): object | undefined {
     aliases: Object.fromEntries(Array.from(record.aliases.values(), (alias) => [alias.name, alias.version])),
     tags: record.tags,
     urls: Array.from(record.urls.values(), (url) => showUrl(record, url, bases)),
+    routes,
   }
 }
 

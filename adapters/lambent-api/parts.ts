@@ -11,7 +11,7 @@ import { scopeOf } from '../lambda/scope.ts'
 export interface LambentApiParts {
   readonly engine: Pick<
     Engine,
-    'clock' | 'rng' | 'log' | 'journal' | 'health' | 'environments' | 'nodes' | 'watch'
+    'clock' | 'rng' | 'log' | 'journal' | 'routes' | 'health' | 'environments' | 'nodes' | 'watch'
   >
   readonly registry: Pick<Registry, 'list' | 'find'>
   /** Where function URLs are reached: the base of their host form, and that of their path form. */

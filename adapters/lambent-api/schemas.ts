@@ -1,5 +1,6 @@
 import { resolver } from 'hono-openapi'
 import { z } from 'zod'
+import { RouteSettings } from '../ingress/route-settings.ts'
 
 const WHEN = 'Unix milliseconds, or an ISO date'
 
@@ -148,7 +149,18 @@ export const Answers = {
             stream: z.boolean(),
           }),
         ),
+        routes: z.array(z.string()),
       }),
+    ),
+  }),
+  routes: z.object({
+    apiId: z.string().describe('What events call the API that the routes are'),
+    url: z.string().describe('Base of every route'),
+    urlByHost: z.string().describe('Base that means this account and region alone'),
+    routes: z.array(
+      RouteSettings.extend({ route: z.string(), function: z.string(), source: z.string() }).describe(
+        'In no order; `source`: who declared it',
+      ),
     ),
   }),
   runs: z.object({ runs: z.array(Run), next: z.string().optional().describe('`before` of the next page') }),

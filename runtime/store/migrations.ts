@@ -6,6 +6,7 @@ import { functionsSchema } from './functions.ts'
 import { logGroupsSchema } from './log-groups.ts'
 import { layersSchema } from './layers.ts'
 import { logsSchema } from './log-streams.ts'
+import { routesSchema } from './routes.ts'
 import { runsSchema } from './runs.ts'
 
 /** One row: how often an engine has started on this data directory. */
@@ -23,4 +24,5 @@ export const MIGRATIONS: readonly string[] = [
   logGroupsSchema,
   eventSourcesSchema,
   [attachmentsSchema, layersSchema, codeSigningSchema].join('\n'),
+  routesSchema,
 ]

@@ -5,6 +5,7 @@ import { eventSourceStatements } from './event-sources.ts'
 import { functionStatements } from './functions.ts'
 import { logGroupStatements } from './log-groups.ts'
 import { layerStatements } from './layers.ts'
+import { routeStatements } from './routes.ts'
 import { runStatements } from './runs.ts'
 
 /** Every named write there is: name -> SQL. A `Change` names one of these. */
@@ -17,4 +18,5 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...attachmentStatements,
   ...layerStatements,
   ...codeSigningStatements,
+  ...routeStatements,
 }

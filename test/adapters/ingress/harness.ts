@@ -1,10 +1,15 @@
 import type { EngineError } from '../../../runtime/errors.ts'
-import { systemClock } from '../../../runtime/clock.ts'
+import { systemClock, type Clock } from '../../../runtime/clock.ts'
 import type { InvokeOutcome, InvokeRequest, InvokeSink, Invoker } from '../../../runtime/invoke/types.ts'
 import { createLog } from '../../../runtime/log.ts'
+import { Routes, type NewRoute } from '../../../runtime/registry/routes.ts'
 import { systemRng } from '../../../runtime/rng.ts'
+import { IN_MEMORY, openStore } from '../../../runtime/store/open.ts'
 import { createGuardPolicy } from '../../../adapters/guard.ts'
+import type { IamAuthenticator } from '../../../adapters/ingress/iam.ts'
 import { createIngress } from '../../../adapters/ingress/ingress.ts'
+import { parsePattern, shapeOf } from '../../../adapters/ingress/route-pattern.ts'
+import { RouteInput, splitReference } from '../../../adapters/ingress/route-settings.ts'
 import { urlBase, type UrlTarget } from '../../../adapters/ingress/url-target.ts'
 import { openListener, type Listener } from '../../../adapters/listener.ts'
 
@@ -52,25 +57,40 @@ export const refusing =
 export const echoing: Script = (request, sink) =>
   sink.result(success(JSON.stringify({ statusCode: 200, body: request.payload.toString('utf8') })))
 
+/** What a test may want otherwise. */
+export interface HarnessOptions {
+  readonly payloadLimitBytes?: number
+  readonly publicUrl?: string
+  readonly strict?: boolean
+  readonly iam?: IamAuthenticator
+  readonly clock?: Clock
+  /** As the Lambent API takes them. */
+  readonly routes?: readonly object[]
+}
+
 export async function startIngress(
   script: Script,
   target: Partial<UrlTarget> = {},
-  limits: { payloadLimitBytes?: number; publicUrl?: string } = {},
+  limits: HarnessOptions = {},
 ): Promise<IngressHarness> {
   const invoked: InvokeRequest[] = []
-  const offHotPath = (): never => {
-    throw new Error('ingress uses invoke alone')
+  const unused = (): never => {
+    throw new Error('ingress neither accepts nor checks')
   }
   const invoker: Invoker = {
     invoke(request, sink) {
       invoked.push(request)
       script(request, sink)
     },
-    run: offHotPath,
-    accept: offHotPath,
-    check: offHotPath,
+    run(request) {
+      const whole = { ...request, streaming: false }
+      invoked.push(whole)
+      return new Promise((resolve, reject) => script(whole, { result: resolve, refused: reject }))
+    },
+    accept: unused,
+    check: unused,
   }
-  const { publicUrl } = limits
+  const { publicUrl, clock = systemClock } = limits
   const rng = systemRng()
   const listener = await openListener({
     host: '127.0.0.1',
@@ -86,8 +106,12 @@ export async function startIngress(
     handle: createIngress({
       invoker,
       urlTarget: (urlId) => (urlId === URL_ID ? { ...TARGET, ...target } : undefined),
-      clock: systemClock,
+      routes: await routesOf(limits.routes ?? []),
+      clock,
       rng,
+      log: createLog({ level: 'silent', clock: systemClock, sink: () => {} }),
+      strict: limits.strict ?? false,
+      ...(limits.iam === undefined ? {} : { iam: limits.iam }),
       base,
       behindProxy: publicUrl !== undefined,
       payloadLimitBytes: limits.payloadLimitBytes ?? 6_291_556,
@@ -99,4 +123,18 @@ export async function startIngress(
     listener,
     [Symbol.asyncDispose]: () => listener.close(0),
   }
+}
+
+/** Routes over a store in memory. */
+async function routesOf(given: readonly object[]): Promise<Routes> {
+  const log = createLog({ level: 'silent', clock: systemClock, sink: () => {} })
+  const routes = new Routes(await openStore({ dataDirectory: IN_MEMORY, clock: systemClock, log }))
+  const inputs = given.map((one): NewRoute => {
+    const { route, function: reference, ...settings } = RouteInput.parse({ function: 'hello', ...one })
+    const pattern = parsePattern(route)
+    if (typeof pattern === 'string') throw new Error(pattern)
+    return { key: route, shape: shapeOf(pattern), ...splitReference(reference), settings }
+  })
+  await routes.replace(TARGET.scope, 'test', inputs)
+  return routes
 }

@@ -136,6 +136,7 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/functions/{name}/logs',
     '/lambent/v1/health',
     '/lambent/v1/nodes',
+    '/lambent/v1/routes',
     '/lambent/v1/runs',
     '/lambent/v1/runs/{id}',
     '/lambent/v1/runs/{id}/logs',

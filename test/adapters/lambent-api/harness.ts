@@ -2,6 +2,7 @@ import { createLambentApi } from '../../../adapters/lambent-api/api.ts'
 import type { LambentApiParts } from '../../../adapters/lambent-api/parts.ts'
 import { Feed } from '../../../runtime/feed.ts'
 import { createLog } from '../../../runtime/log.ts'
+import { Routes } from '../../../runtime/registry/routes.ts'
 import { systemRng } from '../../../runtime/rng.ts'
 import type { Journal, LogStream, RunRecord } from '../../../runtime/store/journal.ts'
 import { openStore } from '../../../runtime/store/open.ts'
@@ -67,6 +68,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       rng: systemRng(),
       log,
       journal: store.journal,
+      routes: new Routes(store),
       health: () => HEALTH,
       environments: () => [],
       nodes: () => [
