@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { HOP_BY_HOP } from './hop-by-hop.ts'
 import type { IamIdentity } from './iam.ts'
 
 /** One HTTP request, read from the wire. */
@@ -116,19 +117,6 @@ export function domainPrefixOf(host: string): string {
   const name = withoutPort(host)
   return /^[\d.]+$|^\[/.test(name) ? name : (name.split('.')[0] ?? '')
 }
-
-/** What a proxy keeps to itself: these speak of one connection, not of the request. */
-export const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 
 /** A record without a prototype: `__proto__` is a name like any other. */
 export type Values = Record<string, string>

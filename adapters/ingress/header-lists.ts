@@ -1,4 +1,5 @@
-import { HOP_BY_HOP, type HttpRequest } from './event.ts'
+import type { HttpRequest } from './event.ts'
+import { HOP_BY_HOP } from './hop-by-hop.ts'
 
 /** A header or parameter with its values in the order sent. */
 export interface ValueList {

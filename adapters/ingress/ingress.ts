@@ -1,40 +1,17 @@
-import type { Clock } from '../../runtime/clock.ts'
-import type { InvokeOutcome, InvokeRequest, Invoker } from '../../runtime/invoke/types.ts'
+import type { InvokeOutcome, InvokeRequest } from '../../runtime/invoke/types.ts'
 import { traceIdOf } from '../../runtime/invoke/trace.ts'
-import type { Log } from '../../runtime/log.ts'
-import type { Routes } from '../../runtime/registry/routes.ts'
-import type { Rng } from '../../runtime/rng.ts'
 import type { RequestHandler } from '../listener.ts'
 import { readBody } from './body.ts'
 import { urlEvent } from './event.ts'
 import { firstHeader, isPreflight, send, sendHead, sendPreflight, type Exchange } from './exchange.ts'
 import { unknownUrl } from './failures.ts'
 import { httpRequestOf } from './http-request.ts'
-import { withoutKeys, type IamAuthenticator, type IamIdentity } from './iam.ts'
+import { withoutKeys, type IamIdentity } from './iam.ts'
+import type { IngressOptions } from './ingress-options.ts'
 import { createRouteHandler } from './route-handler.ts'
 import { StreamResponse } from './stream-response.ts'
-import { readUrlAddress, type UrlAddress, type UrlLookup, type UrlTarget } from './url-target.ts'
+import { readUrlAddress, type UrlAddress, type UrlTarget } from './url-target.ts'
 import { URL_WIRE } from './wires.ts'
-
-/** What the public side needs. */
-export interface IngressOptions {
-  readonly invoker: Invoker
-  readonly urlTarget: UrlLookup
-  readonly routes: Routes
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly log: Log
-  /** Base of the URLs that callers are shown: `http://localhost:4701`, or the public one of a proxy. */
-  readonly base: URL
-  /** Whether a proxy of ours is in front: only then X-Forwarded-For is believed. */
-  readonly behindProxy: boolean
-  /** Largest event, bytes of JSON; a body is refused at the same size before it is read to its end. */
-  readonly payloadLimitBytes: number
-  /** Whether API Gateway's and load balancers' own limits hold. */
-  readonly strict: boolean
-  /** Checks signatures where AWS_IAM is asked for; without it everybody is refused there. */
-  readonly iam?: IamAuthenticator
-}
 
 /** A client of a stream that takes nothing for this long is cut off. */
 const STALL_MS = 120_000

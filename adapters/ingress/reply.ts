@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import { HOP_BY_HOP } from './event.ts'
+import { HOP_BY_HOP } from './hop-by-hop.ts'
 
 /** Status and headers of an answer. Names and values alternate, because names may repeat (Set-Cookie). */
 export interface ReplyHead {

@@ -19,11 +19,13 @@ const cors = z.strictObject({
 const MAX_TTL_MS = 3_600_000
 const ttlMs = z.number().int().min(0).max(MAX_TTL_MS).optional()
 const regularExpression = z.string().refine(isRegularExpression, 'this is no regular expression')
+const HTTP_API_SOURCE = /^\$(?:request\.(?:header|querystring)\.[^\s,]+|context\.[\w.]+|stageVariables\.\w+)$/
+const REST_SOURCE = /^(?:method\.request\.(?:header|querystring)|context|stageVariables)\.[^\s,]+$/
 const identitySource = z
   .string()
-  .regex(
-    /^(?:\$(?:request\.(?:header|querystring)\.[^\s,]+|context\.[\w.]+|stageVariables\.\w+)|(?:method\.request\.(?:header|querystring)|context|stageVariables)\.[^\s,]+)$/,
-    'name it as "$request.header.Authorization", "$request.querystring.key", "$context.routeKey" or "$stageVariables.name"',
+  .refine(
+    (source) => HTTP_API_SOURCE.test(source) || REST_SOURCE.test(source),
+    'name it as "$request.header.Authorization", "$request.querystring.key" or "$stageVariables.name"',
   )
 
 const authorizer = z.discriminatedUnion('type', [

@@ -49,10 +49,11 @@ export function readUntil(socket: Socket, enough: (text: string) => boolean): Pr
   })
 }
 
-/** Whether text holds a whole answer with Content-Length, or a whole chunked one. */
+/** Whether text holds a whole answer with Content-Length, a whole chunked one, or one without a body. */
 export function isComplete(text: string): boolean {
   const end = text.indexOf('\r\n\r\n')
   if (end < 0) return false
+  if (/^HTTP\/1\.1 (204|304) /.test(text)) return true
   const length = /content-length: (\d+)/i.exec(text.slice(0, end))
   return length !== null ? text.length - end - 4 >= Number(length[1]) : text.endsWith('\r\n0\r\n\r\n')
 }

@@ -50,7 +50,7 @@ export function noForeignPlaces(file: SourceFile): Finding[] {
   if (file.path === 'LICENSE') return []
   const places = new RegExp(`(?<![\\w.])/(${['work/', 'root/', 'home/\\w+/', 'Users/\\w+/'].join('|')})`, 'g')
   const found = findAll(file, file.text, places, 'a path of one machine')
-  if (file.path === 'package-lock.json') {
+  if (/(^|\/)package-lock\.json$/.test(file.path)) {
     const resolved = /"resolved":\s*"(?!functions\/|node_modules\/)/g
     return [...found, ...findAll(file, file.text, resolved, 'resolved from one place: packages go by name')]
   }
