@@ -105,7 +105,7 @@ export type CheckedProjectFunction = z.output<typeof projectFunction>
 export type CheckedProject = z.output<typeof project>
 
 /** Settings that mean something and that nothing acts on yet. */
-const UNBUILT_OF_FUNCTION = ['routes', 'schedules', 'durable', 'provisioned', 'placementGroup'] as const
+const UNBUILT_OF_FUNCTION = ['routes', 'schedules', 'durable', 'placementGroup'] as const
 const UNBUILT_OF_PROJECT = ['routes', 'schedules', 'placementGroups', 'resources'] as const
 
 /** Checks a function's `config`; undefined when it has problems, which are added to `findings`. */

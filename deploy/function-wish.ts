@@ -45,6 +45,7 @@ export function wishOf(
     gpu: config.gpu,
     'gpu-memory-mb': config.gpuMemoryMb,
     concurrency: config.concurrency,
+    provisioned: config.provisioned,
   }
   for (const [name, value] of Object.entries(amounts))
     if (value !== undefined) tags[`lambent:${name}`] = String(value)

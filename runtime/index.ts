@@ -21,6 +21,7 @@ import { createCompile } from './registry/package-compile.ts'
 import { packageIdOf } from './registry/package-folder.ts'
 import { createCodePackages, type KeptPackages } from './registry/packages.ts'
 import { EventSources } from './registry/event-sources.ts'
+import { provisionedWishes } from './registry/provisioned.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
 import { Routes } from './registry/routes.ts'
 import type { FunctionVersion } from './registry/types.ts'
@@ -202,7 +203,11 @@ async function openEngine(
         signal,
       )
     },
-    feasible: (resources, labels) => cluster.infeasible({ resources, labels }),
+    feasible: (resources, labels, times = 1) =>
+      times > config.maxEnvironments
+        ? `No more than ${config.maxEnvironments} environments run at once (LAMBENT_MAX_ENVIRONMENTS).`
+        : cluster.infeasible({ resources, labels }, times),
+    onFunction: (record) => scheduler.provisioned.follow(record.functionId, provisionedWishes(record)),
     onEvent: (event) => {
       if (event.kind === 'version-retired') return scheduler.retire(event.key)
       feed.emit('function-updated', {
@@ -232,6 +237,7 @@ async function openEngine(
   gate.onLeave((limits) => events.placeFreed(limits))
   await binaries.loadAll(runtimesOf(registry))
   spares.want(binaries.own)
+  scheduler.provisioned.open()
   events.resume()
 
   const retention = clock.every(RETENTION_EVERY_MS, () => {

@@ -19,6 +19,7 @@ import { layerRoutes } from './layers.ts'
 import { policyRoutes } from './policy.ts'
 import { resourcePolicyRoutes } from './resource-policies.ts'
 import { runtimeManagementRoutes } from './runtime-management.ts'
+import { provisionedRoutes } from './provisioned.ts'
 import { tagRoutes } from './tags.ts'
 import { urlRoutes } from './urls.ts'
 import { versionRoutes } from './versions.ts'
@@ -40,6 +41,7 @@ const FAMILIES: readonly Routes[] = [
   codeSigningRoutes,
   runtimeManagementRoutes,
   resourcePolicyRoutes,
+  provisionedRoutes,
 ]
 
 /**

@@ -55,6 +55,7 @@ const DETAILS: Readonly<Record<string, Shape>> = {
   'invalid/unsigned': shape(400, 'CodeVerificationFailedException', 'Message'),
   'not-found/code-signing-config': shape(404, 'ResourceNotFoundException', 'Message', 'none'),
   'not-found/function-code-signing-config': shape(404, 'CodeSigningConfigNotFoundException', 'Message'),
+  'not-found/provisioned': shape(404, 'ProvisionedConcurrencyConfigNotFoundException'),
   'not-found/operation': shape(404, 'UnknownOperationException', 'message', 'none'),
   'unsupported/runtime': shape(502, 'InvalidRuntimeException', 'Message', 'Service'),
   'too-large/body': shape(413, 'RequestEntityTooLargeException', 'message', 'none'),

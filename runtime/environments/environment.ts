@@ -51,11 +51,11 @@ export class Environment implements GatewayMember, InvocationHost {
   initReported = false
   /** Monotonic ms when it was handed its code. */
   loadingSince = 0
-  /** Whether loading has ended, well or not. */
-  loaded = false
+  loaded = false // loading has ended, well or not
   initFailed = false
   loadingTimedOut = false
   loadsAgain = false // what another one could not load in time
+  provisioned = false // kept ready, and nobody else's to end
   #state: EnvironmentState = 'starting'
   #connection: Connection | undefined
   #nextId = 1

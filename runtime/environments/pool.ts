@@ -38,7 +38,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   readonly version: FunctionVersion
   readonly members = new Set<Environment>()
   readonly waiting = new WaitingQueue()
-  /** Being started or loading: they will take waiting work soon. */
+  /** Being started or loading for those who wait: they will take waiting work soon. */
   starting = 0
   /** Takes no new invocation: its version was replaced. */
   retired = false
@@ -59,9 +59,15 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     this.#clock = options.clock
   }
 
-  /** Newest last. */
+  /** Newest last; those that are kept ready behind all others, so that they are used first. */
   get idle(): readonly Environment[] {
     return this.#idle
+  }
+
+  /** The idle one that others may have the place of: used least recently, and not kept ready. */
+  get spareable(): Environment | undefined {
+    const [first] = this.#idle
+    return first?.provisioned === true ? undefined : first
   }
 
   submit(invocation: Invocation): void {
@@ -77,7 +83,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     environment.loadsAgain = this.#loadsAgain
     this.#loadsAgain = false
     this.members.add(environment)
-    this.starting += 1
+    if (!environment.provisioned) this.starting += 1
   }
 
   /**
@@ -113,6 +119,12 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     }
   }
 
+  /** Ends it when it has answered what it runs. */
+  dismiss(environment: Environment): void {
+    this.forgetIdle(environment)
+    environment.drain()
+  }
+
   forgetIdle(environment: Environment): void {
     const index = this.#idle.indexOf(environment)
     if (index >= 0) this.#idle.splice(index, 1)
@@ -125,7 +137,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   }
 
   loaded(environment: Environment, result: Initialized): void {
-    this.starting -= 1
+    if (!environment.provisioned) this.starting -= 1
     this.#launchFailures = 0
     if (result.error !== undefined) {
       const error = Buffer.from(result.errorJson ?? JSON.stringify(result.error))
@@ -144,7 +156,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       this.#give(environment, invocation)
     }
     if (environment.state !== 'idle') return
-    if (!this.#idle.includes(environment)) this.#idle.push(environment)
+    if (!this.#idle.includes(environment)) this.#shelve(environment)
     this.#host.settled(this, environment)
   }
 
@@ -165,7 +177,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     this.forgetIdle(environment)
     this.members.delete(environment)
     if (!loaded) {
-      this.starting -= 1
+      if (!environment.provisioned) this.starting -= 1
       if (environment.version === undefined) {
         if (!this.retired) this.#launchFailed()
       } else if (this.#mayLoadAgain(environment)) this.#loadAgain(environment)
@@ -185,6 +197,16 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   #give(environment: Environment, invocation: Invocation): void {
     environment.run(invocation)
     if (invocation.state === 'queued-ahead') this.#held += 1
+  }
+
+  #shelve(environment: Environment): void {
+    const last = this.#idle.at(-1)
+    if (environment.provisioned || last?.provisioned !== true) return void this.#idle.push(environment)
+    this.#idle.splice(
+      this.#idle.findIndex((one) => one.provisioned),
+      0,
+      environment,
+    )
   }
 
   #takes(environment: Environment): boolean {

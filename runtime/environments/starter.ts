@@ -157,6 +157,7 @@ export function createStarter(parts: {
             logStream: stream,
             engineUrl: starter.engineUrl,
             gpuIndices,
+            provisioned: environment.provisioned,
           }),
           ...process.variables,
         },

@@ -30,8 +30,9 @@ export function functionVariables(options: {
   logStream: string
   engineUrl: string | undefined
   gpuIndices: readonly number[]
+  provisioned: boolean
 }): Record<string, string> {
-  const { version, taskRoot, logStream, engineUrl, gpuIndices } = options
+  const { version, taskRoot, logStream, engineUrl, gpuIndices, provisioned } = options
   const { region, account } = version.scope
   const { format, applicationLevel, group } = version.logging
   const family = familyOf(version.runtime)
@@ -61,7 +62,7 @@ export function functionVariables(options: {
     AWS_LAMBDA_FUNCTION_NAME: version.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: version.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(version.memoryMb),
-    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_INITIALIZATION_TYPE: provisioned ? 'provisioned-concurrency' : 'on-demand',
     AWS_LAMBDA_LOG_GROUP_NAME: group,
     AWS_LAMBDA_LOG_STREAM_NAME: logStream,
     ...(format === 'JSON' ? { AWS_LAMBDA_LOG_FORMAT: format, AWS_LAMBDA_LOG_LEVEL: applicationLevel } : {}),

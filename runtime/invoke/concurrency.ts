@@ -1,5 +1,5 @@
 import { EngineError, type ThrottleReason } from '../errors.ts'
-import type { FunctionLimits } from '../registry/types.ts'
+import type { FunctionLimits, Target } from '../registry/types.ts'
 import type { Scope } from '../store/journal.ts'
 
 /** Invocations in flight of one account in one region. */
@@ -33,19 +33,37 @@ export class ConcurrencyGate {
     this.#onLeave = listener
   }
 
-  /** Counts one more, or says why not. */
-  enter(scope: Scope, limits: FunctionLimits): ThrottleReason | undefined {
-    if (limits.reservedConcurrency !== null && limits.inFlight >= limits.reservedConcurrency)
-      return 'reserved-concurrency'
+  /**
+   * Counts one more, or says why not. What is kept ready for a version is its own: it takes from what is
+   * reserved for the function, whether it is used or not.
+   */
+  enter(scope: Scope, { limits, share }: Target): ThrottleReason | undefined {
     const account = this.#accountOf(scope, limits)
-    if (account.inFlight >= this.#accountLimit) return 'account-concurrency'
+    if (share === undefined || share.inFlight >= share.count) {
+      const { reservedConcurrency: reserved, provisioned } = limits
+      if (
+        reserved !== null &&
+        limits.inFlight >= reserved - (provisioned === undefined ? 0 : unused(provisioned))
+      )
+        return 'reserved-concurrency'
+      if (account.inFlight >= this.#accountLimit) return 'account-concurrency'
+    }
+    if (share !== undefined) share.inFlight += 1
     limits.inFlight += 1
     account.inFlight += 1
     this.#inFlight += 1
     return undefined
   }
 
-  leave(scope: Scope, limits: FunctionLimits): void {
+  /** One that is counted goes on as another version of its function. */
+  move(from: Target, to: Target): void {
+    if (from.share !== undefined) from.share.inFlight -= 1
+    if (to.share !== undefined) to.share.inFlight += 1
+  }
+
+  /** `target` is the one that was entered with, or moved to. */
+  leave(scope: Scope, { limits, share }: Target): void {
+    if (share !== undefined) share.inFlight -= 1
     limits.inFlight -= 1
     this.#accountOf(scope, limits).inFlight -= 1
     this.#inFlight -= 1
@@ -64,6 +82,13 @@ export class ConcurrencyGate {
     this.#byFunction.set(limits, account)
     return account
   }
+}
+
+/** Places that are kept for their versions and free at the moment. */
+function unused(provisioned: NonNullable<FunctionLimits['provisioned']>): number {
+  let total = 0
+  for (const { count, inFlight } of provisioned.values()) total += Math.max(0, count - inFlight)
+  return total
 }
 
 /** The refusal a caller gets for a throttle. */

@@ -149,7 +149,7 @@ export class InvocationRun implements InvocationObserver {
   // -- inside
 
   #leave(): void {
-    this.#context.gate.leave(this.request.scope, this.target.limits)
+    this.#context.gate.leave(this.request.scope, this.target)
   }
 
   /** The platform ends it: the process is gone, or was too slow. */

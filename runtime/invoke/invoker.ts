@@ -85,7 +85,7 @@ export class InvocationPath implements Invoker {
     }
     const missing = this.#parts.missingFor(target.version.runtime)
     if (missing !== undefined) return sink.refused(missing)
-    const refusal = this.#parts.gate.enter(request.scope, target.limits)
+    const refusal = this.#parts.gate.enter(request.scope, target)
     if (refusal !== undefined) return sink.refused(throttle(refusal))
     this.#submit(new InvocationRun({ context: this.#parts.context, request, sink, target, ...event }))
   }
@@ -100,13 +100,14 @@ export class InvocationPath implements Invoker {
       if (!(run instanceof InvocationRun)) continue
       const target = this.#runnable(run.request)
       if (target?.limits === run.target.limits) {
-        const { context } = this.#parts
+        const { context, gate } = this.#parts
+        gate.move(run.target, target)
         this.#submit(
           new InvocationRun({ context, request: run.request, sink: run.sink, target, ...run.event }),
         )
         continue
       }
-      this.#parts.gate.leave(run.request.scope, run.target.limits)
+      this.#parts.gate.leave(run.request.scope, run.target)
       this.start(run.request, run.sink, run.event)
     }
   }

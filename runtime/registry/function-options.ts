@@ -1,9 +1,7 @@
 import { EngineError } from '../errors.ts'
 import { withEntry, type Edit, type FunctionRecord } from './function-record.ts'
 import { putAttachment, putFunction } from './rows.ts'
-
-/** Concurrency that reservations must leave for functions without one. */
-const MIN_UNRESERVED = 100
+import { claimOf, MIN_UNRESERVED, totalProvisioned, type AccountUsage } from './provisioned.ts'
 
 /**
  * Sets or, with null, takes back a function's own share of the account's concurrency.
@@ -13,9 +11,9 @@ const MIN_UNRESERVED = 100
 export function setReservedConcurrency(
   record: FunctionRecord,
   concurrency: number | null,
-  account: { readonly concurrency: number; readonly reserved: number },
+  account: AccountUsage,
 ): Edit<undefined> {
-  const others = account.reserved - (record.reservedConcurrency ?? 0)
+  const others = account.reserved - claimOf(record)
   const left = account.concurrency - others - (concurrency ?? 0)
   // zero switches the function off and takes nothing from anybody
   if (concurrency !== null && concurrency > 0 && left < MIN_UNRESERVED)
@@ -24,6 +22,13 @@ export function setReservedConcurrency(
       "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution " +
         `below its minimum value of [${MIN_UNRESERVED}].`,
       { detail: 'unreserved' },
+    )
+  const provisioned = totalProvisioned(record)
+  if (concurrency !== null && concurrency < provisioned)
+    throw new EngineError(
+      'invalid',
+      ` ReservedConcurrentExecutions  ${concurrency} should not be lower than function's total provisioned ` +
+        `concurrency [${provisioned}].`,
     )
   const after = { ...record, reservedConcurrency: concurrency }
   return { changes: [putFunction(after)], record: after, events: [], result: undefined }

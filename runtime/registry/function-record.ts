@@ -132,6 +132,18 @@ export interface EventSettings {
   readonly modifiedAtMs: number
 }
 
+/** Environments that one qualifier keeps ready. */
+export interface ProvisionedSettings {
+  readonly requested: number
+  readonly modifiedAtMs: number
+}
+
+/** Bounds of one version's environments. Null: the default. */
+export interface ScalingSettings {
+  readonly minEnvironments: number | null
+  readonly maxEnvironments: number | null
+}
+
 /**
  * A function with all that belongs to it. Immutable but for `limits`, which the concurrency gate counts in.
  */
@@ -160,6 +172,10 @@ export interface FunctionRecord {
   readonly eventSettings: ReadonlyMap<string, EventSettings>
   /** What adapters hang on the function and get back unread, by names of theirs. */
   readonly attachments: ReadonlyMap<string, unknown>
+  /** By qualifier: an alias or a published version. */
+  readonly provisioned: ReadonlyMap<string, ProvisionedSettings>
+  /** By version. */
+  readonly scaling: ReadonlyMap<string, ScalingSettings>
 }
 
 /** What an operation wants done: the writes, then the new state, then who is told. */

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { EngineError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { readProvisioned, readScaling } from '../store/capacity.ts'
 import { readFunctionRows, type FunctionRow, type FunctionRows, type VersionRow } from '../store/functions.ts'
 import {
   imagePackage,
@@ -40,9 +41,10 @@ export async function loadFunctions(parts: {
   const rows = readFunctionRows(parts.reader)
   const packages = await readPackages(rows.versions, parts.packages, parts.log)
   const byFunction = groupRows(rows)
+  const capacity = readCapacity(parts.reader)
   return rows.functions.map((row) => {
     const own = byFunction.get(row.function_id) ?? emptyRows()
-    const bare = recordOf(row, own)
+    const bare = { ...recordOf(row, own), ...capacity(row.function_id) }
     const versions = own.versions.map((version): [string, VersionRecord] => [
       version.version,
       versionOf(bare, version, packages, making),
@@ -70,7 +72,32 @@ const recordOf = (row: FunctionRow, own: FunctionRows): FunctionRecord => ({
   eventSettings: new Map(
     own.eventSettings.map((settings) => [settings.qualifier, eventSettingsOf(settings)]),
   ),
+  provisioned: new Map(),
+  scaling: new Map(),
 })
+
+/** What is kept ready for a function, and the bounds of its environments. */
+function readCapacity(
+  reader: Database,
+): (functionId: string) => Pick<FunctionRecord, 'provisioned' | 'scaling'> {
+  const provisioned = readProvisioned(reader)
+  const scaling = readScaling(reader)
+  return (functionId) => ({
+    provisioned: new Map(
+      provisioned
+        .filter((row) => row.function_id === functionId)
+        .map((row) => [row.qualifier, { requested: row.requested, modifiedAtMs: row.modified_at_ms }]),
+    ),
+    scaling: new Map(
+      scaling
+        .filter((row) => row.function_id === functionId)
+        .map((row) => [
+          row.qualifier,
+          { minEnvironments: row.min_environments, maxEnvironments: row.max_environments },
+        ]),
+    ),
+  })
+}
 
 function versionOf(
   record: FunctionRecord,

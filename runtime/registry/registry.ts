@@ -2,7 +2,6 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { EngineError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Resources } from '../resources.ts'
 import type { Rng } from '../rng.ts'
 import type { Scope } from '../store/journal.ts'
 import type { Store } from '../store/store.ts'
@@ -30,6 +29,7 @@ import {
   type NewStatement,
   type PolicyReplacement,
 } from './policies.ts'
+import { claimOf, shareOut, type AccountUsage } from './provisioned.ts'
 import { Preparations, type Prepare } from './preparations.ts'
 import { functionNotFound, isUnsettled } from './resolver.ts'
 import { retag, type Making } from './running.ts'
@@ -60,19 +60,16 @@ export interface RegistryParts {
   /** Network access of functions that do not ask for any. */
   readonly network: NetworkAccess
   readonly prepare: Prepare
-  /** Why no node could ever hold these resources; undefined when one could. */
-  feasible(resources: Resources, labels: Readonly<Record<string, string>>): string | undefined
+  /** Why no nodes could ever hold these resources so many times; undefined when they could. */
+  readonly feasible: Making['feasible']
+  /** A function is there, or is not as it was; told before its events. */
+  onFunction?(record: FunctionRecord): void
   /** Told at once, in order, after a change is durable and visible. */
   onEvent(event: RegistryEvent): void
 }
 
-/** Sums over the functions of one account and region. */
-export interface AccountUsage {
-  readonly functions: number
-  readonly codeBytes: number
-  readonly concurrency: number
-  readonly reserved: number
-}
+/** What a change makes of a function. */
+export type EditFunction<Result> = (record: FunctionRecord, making: Making) => Edit<Result>
 
 /**
  * Opens the registry over what the store holds, and goes on preparing what was not ready when the engine
@@ -152,7 +149,7 @@ export class Registry implements Resolver {
     let reserved = 0
     const records = this.#index.list(scope)
     for (const record of records) {
-      reserved += record.reservedConcurrency ?? 0
+      reserved += claimOf(record)
       for (const version of record.versions.values()) codeBytes += version.codePackage.sizeBytes
     }
     return {
@@ -223,11 +220,8 @@ export class Registry implements Resolver {
    * else.
    */
   reserve(scope: Scope, functionName: string, concurrency: number | null): Promise<undefined> {
-    // one at a time for the whole account, since what is left depends on all its functions
-    return this.#serial.run(`${scope.account}/${scope.region}`, () =>
-      this.#change(scope, functionName, (record) =>
-        setReservedConcurrency(record, concurrency, this.usage(scope)),
-      ),
+    return this.editInAccount(scope, functionName, (record) =>
+      setReservedConcurrency(record, concurrency, this.usage(scope)),
     )
   }
 
@@ -316,15 +310,21 @@ export class Registry implements Resolver {
 
   // Changing
 
+  /** A change that a file of its own describes. Rejects as it throws, and 'not-found'. */
+  edit<Result>(scope: Scope, functionName: string, edit: EditFunction<Result>): Promise<Result> {
+    return this.#change(scope, functionName, edit)
+  }
+
+  /** As `edit`, one at a time for the whole account: what is left depends on all its functions. */
+  editInAccount<Result>(scope: Scope, functionName: string, edit: EditFunction<Result>): Promise<Result> {
+    return this.#serial.run(`${scope.account}/${scope.region}`, () => this.#change(scope, functionName, edit))
+  }
+
   #serially<Result>(scope: Scope, functionName: string, work: () => Promise<Result>): Promise<Result> {
     return this.#serial.run(`${scope.account}/${scope.region}/${functionName}`, work)
   }
 
-  #change<Result>(
-    scope: Scope,
-    functionName: string,
-    edit: (record: FunctionRecord, making: Making) => Edit<Result>,
-  ): Promise<Result> {
+  #change<Result>(scope: Scope, functionName: string, edit: EditFunction<Result>): Promise<Result> {
     return this.#serially(scope, functionName, async () => {
       const record = this.get(scope, functionName)
       return await this.#apply(record, edit(record, this.#making()))
@@ -346,7 +346,9 @@ export class Registry implements Resolver {
   #show(record: FunctionRecord, before: FunctionRecord | undefined): void {
     if (record === before) return
     record.limits.reservedConcurrency = record.reservedConcurrency
+    shareOut(record)
     this.#index.put(record)
+    this.#parts.onFunction?.(record)
     if (!isUnsettled(record)) return this.#settling.end(record.functionId)
     this.#settling.begin(record.functionId)
     for (const version of record.versions.values()) {

@@ -44,6 +44,7 @@ const targetOf = (
 ): Target => ({
   version,
   limits: record.limits,
+  share: record.limits.provisioned?.get(version.version),
   invokedArn: arnOf(record, qualifier),
   executedVersion: version.version,
   qualifier: qualifier ?? LATEST,

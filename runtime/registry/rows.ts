@@ -55,6 +55,8 @@ export const deleteFunction = (functionId: string): Change[] => [
   change('deleteUrls', functionId),
   change('deleteAllEventSettings', functionId),
   change('deleteAttachments', functionId),
+  ['deleteAllProvisioned', functionId],
+  ['deleteAllScaling', functionId],
 ]
 
 /** Writes a version. */

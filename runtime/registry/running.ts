@@ -15,9 +15,12 @@ export interface Making {
   readonly network: NetworkAccess
   /** Where the files of a layer's package lie. */
   layerDirectory(packageId: string): string
-  /** Why no node could ever hold these resources; undefined when one could. */
-  feasible(resources: Resources, labels: Readonly<Record<string, string>>): string | undefined
+  /** Why no nodes could ever hold these resources so many times; undefined when they could. */
+  feasible(resources: Resources, labels: Readonly<Record<string, string>>, times?: number): string | undefined
 }
+
+/** The one tag that changes nothing about how a version runs, only how often it waits. */
+const KEPT = 'lambent:provisioned'
 
 /** Replaces the tags; versions that run differently under them get environments of their own. */
 export function retag(
@@ -33,12 +36,13 @@ export function retag(
     const runnable = runnableOf({ ...record, tags }, before, generation + 1, making)
     const revisionId = before.version === LATEST ? making.newId() : before.revisionId
     if (sameRun(before.runnable, runnable)) {
+      if (tags[KEPT] !== record.tags[KEPT]) checkRun(before, making, tags)
       versions.set(before.version, { ...before, revisionId })
       continue
     }
     generation += 1
     const after = { ...before, revisionId, runnable }
-    checkRun(after, making)
+    checkRun(after, making, tags)
     versions.set(before.version, after)
     events.push({ kind: 'version-retired', key: before.runnable.key })
     if (before.preparing === 0 && before.state.kind === 'active')
@@ -83,10 +87,14 @@ export function runnableOf(
   }
 }
 
-/** Throws EngineError 'infeasible' when no node could ever hold what a version asks for. */
-export function checkRun(version: VersionRecord, making: Making): void {
+/**
+ * Throws EngineError 'infeasible' when no node could ever hold what a version asks for, or not as often as
+ * its function's tags want it kept ready.
+ */
+export function checkRun(version: VersionRecord, making: Making, tags: FunctionRecord['tags']): void {
   const { resources, labels = {} } = version.runnable.execution
-  const missing = making.feasible(resources, labels)
+  const kept = version.version === LATEST ? (readTags(tags).provisioned ?? 0) : 0
+  const missing = making.feasible(resources, labels, Math.max(1, kept))
   if (missing !== undefined)
     throw new EngineError('infeasible', `No node could ever run ${version.runnable.functionName}: ${missing}`)
 }

@@ -10,6 +10,8 @@ export interface TagSettings {
   readonly timeoutMs?: number | 'none'
   readonly concurrency?: number
   readonly maxEnvironments?: number
+  /** Environments of `$LATEST` that are kept ready. */
+  readonly provisioned?: number
   readonly network?: NetworkAccess
   readonly labels: Readonly<Record<string, string>>
 }
@@ -47,6 +49,7 @@ export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
     else if (name === 'timeout') found.timeoutMs = duration(tag, value)
     else if (name === 'concurrency') found.concurrency = whole(tag, value, 1, MAX_CONCURRENCY)
     else if (name === 'max-environments') found.maxEnvironments = whole(tag, value, 1, MAX_ENVIRONMENTS)
+    else if (name === 'provisioned') found.provisioned = whole(tag, value, 0, MAX_ENVIRONMENTS)
     else if (name === 'network') found.network = network(tag, value)
     else if (name.startsWith('resource/')) resources[custom(tag, name.slice(9))] = amount(tag, value)
     else if (name.startsWith('label/')) labels[custom(tag, name.slice(6))] = value
@@ -61,8 +64,8 @@ export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
 }
 
 const KNOWN =
-  'lambent:cpu, gpu, gpu-memory-mb, memory-mb, timeout, concurrency, max-environments, network, ' +
-  'placement-group, resource/<name> and label/<key>'
+  'lambent:cpu, gpu, gpu-memory-mb, memory-mb, timeout, concurrency, max-environments, provisioned, ' +
+  'network, placement-group, resource/<name> and label/<key>'
 
 /**
  * Applies what tags ask for to a version's own configuration. A function leases its memory and no CPU unless

@@ -76,6 +76,8 @@ export interface Target {
   readonly limits: FunctionLimits
   /** ARN as invoked, with the qualifier if the caller used one. */
   readonly invokedArn: string
+  /** Environments that are kept ready for this version, while there are any. */
+  readonly share?: ProvisionedShare | undefined
   /** What X-Amz-Executed-Version says. */
   readonly executedVersion: string
   /** '$LATEST', a number or an alias: keys asynchronous settings. */
@@ -89,6 +91,20 @@ export interface FunctionLimits {
   reservedConcurrency: number | null
   /** Invocations in flight now, all versions; maintained by the concurrency gate. */
   inFlight: number
+  /** By version, where environments are kept ready for one. */
+  provisioned?: ReadonlyMap<string, ProvisionedShare> | undefined
+}
+
+/** Environments of one version that are kept ready, and who uses them. One object for as long as it is so. */
+export interface ProvisionedShare {
+  /** How many were asked for. */
+  count: number
+  /** Invocations of the version in flight; maintained by the concurrency gate. */
+  inFlight: number
+  /** How many are loaded and live; maintained by the scheduler, as is `failure`. */
+  ready: number
+  /** Why there are not as many as were asked for; undefined while they are on their way. */
+  failure: string | undefined
 }
 
 /**

@@ -22,6 +22,7 @@ import {
   putVersion,
 } from './rows.ts'
 import { checkSettings, checkSize, checkTagCount } from './rules.ts'
+import { withoutProvisioned } from './provisioned.ts'
 import { checkRun, runnableOf, type Making } from './running.ts'
 import type { CodePackage, RegistryEvent } from './types.ts'
 
@@ -83,10 +84,12 @@ export function createFunction(
     urls: new Map(),
     eventSettings: new Map(),
     attachments: new Map(Object.entries(input.attachments ?? {})),
+    provisioned: new Map(),
+    scaling: new Map(),
   }
   const latest = newVersion(empty, LATEST, 1, input.settings, input.codePackage, making)
   const record = { ...empty, versions: new Map([[LATEST, latest]]) }
-  checkRun(latest, making)
+  checkRun(latest, making, input.tags)
   if (!input.publish)
     return {
       changes: [putFunction(record), putVersion(functionId, latest), ...attached(record)],
@@ -117,7 +120,7 @@ export function updateLatest(record: FunctionRecord, update: Update, making: Mak
   const settings = update.settings ?? before.settings
   const codePackage = update.codePackage ?? before.codePackage
   const made = newVersion(record, LATEST, generation, settings, codePackage, making)
-  checkRun(made, making)
+  checkRun(made, making, record.tags)
   const active = before.state.kind === 'active'
   const runsNow = before.serving ?? (active && before.update.kind !== 'failed' ? before.runnable : undefined)
   const latest: VersionRecord = {
@@ -206,13 +209,16 @@ export function removeVersion(record: FunctionRecord, version: string): Edit<und
       `Unable to delete version because the following aliases reference it: [${names.join(', ')}]`,
     )
   const gone = [...record.attachments.keys()].filter((name) => name.endsWith(`:${version}`))
+  const { provisioned, changes } = withoutProvisioned(record, version)
   return {
     changes: [
       deleteVersionRow(record.functionId, version),
+      ...changes,
       ...gone.map((name) => putAttachment(record.functionId, name, undefined)),
     ],
     record: {
       ...record,
+      provisioned,
       versions: withEntry(record.versions, version, undefined),
       attachments: new Map([...record.attachments].filter(([name]) => !gone.includes(name))),
     },

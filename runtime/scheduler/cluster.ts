@@ -32,8 +32,8 @@ export interface Cluster {
     request: LeaseRequest,
     holder: string,
   ): { kind: 'leased'; lease: Lease } | Exclude<Placement, { kind: 'placed' }>
-  /** Why `request` can never be met; undefined when it can. */
-  infeasible(request: LeaseRequest): string | undefined
+  /** Why `request` can never be met, or not so many times at once; undefined when it can. */
+  infeasible(request: LeaseRequest, times?: number): string | undefined
   holdings(): readonly Holding[]
   /** Who starts processes on that node. */
   launcher(node: string): Launcher

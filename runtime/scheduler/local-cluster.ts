@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import type { Launcher } from '../environments/launcher.ts'
 import { add, fits, MILLI, milli, subtract, type Resources } from '../resources.ts'
 import type { Cluster, Holding, Lease } from './cluster.ts'
-import { place, type LeaseRequest, type NodeState } from './placement.ts'
+import { place, placeAll, type LeaseRequest, type NodeState } from './placement.ts'
 
 interface LocalNode {
   readonly name: string
@@ -65,14 +65,13 @@ export function createLocalCluster(options: {
       assert(node, 'placement chose a node that is not there')
       return { kind: 'leased', lease: lease(node, request, placement.gpuIndices, holder) }
     },
-    infeasible(request) {
+    infeasible(request, times = 1) {
       const empty = nodes.map((node) => ({
         ...view(node),
         available: node.capacity,
         freeGpus: node.freeGpus.map(() => MILLI),
       }))
-      const placement = place(request, empty)
-      return placement.kind === 'infeasible' ? placement.reason : undefined
+      return placeAll(request, times, empty)
     },
     holdings: (): Holding[] => [...leases.values()],
     launcher: () => options.launcher,

@@ -1,4 +1,4 @@
-import { MILLI, fits, type Resources } from '../resources.ts'
+import { MILLI, fits, subtract, type Resources } from '../resources.ts'
 
 /** One node as placement sees it: values only. */
 export interface NodeState {
@@ -49,6 +49,25 @@ export function place(request: LeaseRequest, nodes: readonly NodeState[]): Place
   const possible = eligible.filter((node) => fits(request.resources, node.capacity))
   if (possible.length === 0) return { kind: 'infeasible', reason: tooLarge(request.resources, eligible) }
   return { kind: 'wait', reason: `Waits for ${describe(request.resources)}: held by others.` }
+}
+
+/** Why `times` requests do not fit at once; undefined when they do. Takes what they need from `nodes`. */
+export function placeAll(
+  request: LeaseRequest,
+  times: number,
+  nodes: readonly (NodeState & { available: Resources; freeGpus: number[] })[],
+): string | undefined {
+  for (let placed = 0; placed < times; placed++) {
+    const placement = place(request, nodes)
+    if (placement.kind === 'infeasible') return placement.reason
+    const node = placement.kind === 'wait' ? undefined : nodes.find(({ name }) => name === placement.node)
+    if (placement.kind === 'wait' || node === undefined)
+      return `There is room for ${placed} times ${describe(request.resources)}.`
+    node.available = subtract(node.available, request.resources)
+    const share = Math.min(request.resources['gpu'] ?? 0, MILLI)
+    for (const index of placement.gpuIndices) node.freeGpus[index] = (node.freeGpus[index] ?? 0) - share
+  }
+  return undefined
 }
 
 /**

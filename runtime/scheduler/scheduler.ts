@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import { EngineError, messageOf, type ThrottleReason } from '../errors.ts'
+import { EngineError, messageOf } from '../errors.ts'
 import type { Environment } from '../environments/environment.ts'
 import type { Invocation } from '../environments/invocation.ts'
 import { EnvironmentPool, type PoolHost } from '../environments/pool.ts'
@@ -9,6 +9,8 @@ import { fitsSpare } from '../environments/variables.ts'
 import type { Log } from '../log.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
+import { Provisioned } from './provisioned.ts'
+import { refuseAll, stopping, throttled } from './refusals.ts'
 import { Shortage } from './shortage.ts'
 
 /** How often limits, waits and growth are looked at while anything runs. */
@@ -53,6 +55,8 @@ export class Scheduler implements PoolHost {
   readonly #pools = new Map<string, EnvironmentPool>()
   readonly #leases = new Map<Environment, Lease>()
   readonly #shortage = new Shortage(this.#pools)
+  /** Environments that are kept ready. */
+  readonly provisioned: Provisioned
   readonly #cached = new Set<string>()
   #ticker: Timer | undefined
   readonly #reaper: Timer
@@ -63,6 +67,13 @@ export class Scheduler implements PoolHost {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
+    this.provisioned = new Provisioned(
+      {
+        poolOf: (version) => this.#poolOf(version.key, version),
+        startKept: (pool) => this.#startKept(pool),
+      },
+      options.clock,
+    )
     this.#reaper = options.clock.every(REAP_EVERY_MS, () => this.#reap())
   }
 
@@ -98,11 +109,7 @@ export class Scheduler implements PoolHost {
   submit(invocation: Invocation): void {
     const { input } = invocation
     const key = input.tenantId === '' ? input.version.key : `${input.version.key}\n${input.tenantId}`
-    let pool = this.#pools.get(key)
-    if (pool === undefined) {
-      pool = new EnvironmentPool({ key, version: input.version, host: this, clock: this.#options.clock })
-      this.#pools.set(key, pool)
-    }
+    const pool = this.#poolOf(key, input.version)
     if (pool.waiting.size > 0 && !input.waitsForever && this.#waiting >= this.#options.maxWaiting) {
       this.#waiting = this.waiting // the counter is a bound kept between ticks: look before refusing
       if (this.#waiting >= this.#options.maxWaiting)
@@ -114,6 +121,7 @@ export class Scheduler implements PoolHost {
 
   /** The version was replaced or deleted: its environments end when what runs has ended. */
   retire(versionKey: string): void {
+    this.provisioned.retired(versionKey)
     for (const pool of this.#pools.values()) {
       if (pool.version.key !== versionKey || pool.retired) continue
       this.#shortage.delete(pool)
@@ -148,6 +156,7 @@ export class Scheduler implements PoolHost {
   }
 
   settled(pool: EnvironmentPool, environment: Environment): void {
+    if (environment.provisioned) return
     if (environment.state === 'idle') this.#shortage.becameIdle(pool)
   }
 
@@ -157,6 +166,7 @@ export class Scheduler implements PoolHost {
     this.#shortage.gone(environment)
     this.#options.onEnvironment('environment-stopped', environment, pool.retired ? 'replaced' : 'ended')
     if (pool.members.size === 0 && (pool.retired || pool.waiting.size === 0)) this.#forget(pool)
+    this.provisioned.stopped(pool, environment)
     // A place came free: whoever cannot grow now either is on the list again.
     for (const hungry of this.#shortage.take()) this.#grow(hungry)
     if (this.#leases.size === 0) this.#whenEmpty?.()
@@ -174,17 +184,9 @@ export class Scheduler implements PoolHost {
 
   /** Starts one more environment for a pool, if its cap, the machine's and the cluster's resources allow. */
   #grow(pool: EnvironmentPool): boolean {
-    const { version } = pool
-    const cap = version.execution.maxEnvironments
+    const cap = pool.version.execution.maxEnvironments
     if (this.#closed || pool.retired || (cap !== null && pool.members.size >= cap)) return false
-    if (this.#leases.size >= this.#options.maxEnvironments) {
-      return this.#wait(pool, `${this.#leases.size} environments run already (LAMBENT_MAX_ENVIRONMENTS).`)
-    }
-    const request = { resources: version.execution.resources }
-    const outcome = this.#options.cluster.acquire(
-      request,
-      `function ${version.functionName}:${version.version}`,
-    )
+    const outcome = this.#acquire(pool.version)
     if (outcome.kind === 'infeasible') {
       const error = new EngineError('infeasible', outcome.reason, {
         hint: 'Ask for less, or declare more with --resources.',
@@ -194,8 +196,35 @@ export class Scheduler implements PoolHost {
     }
     if (outcome.kind === 'wait') return this.#wait(pool, outcome.reason)
     this.#shortage.delete(pool)
-    this.#start(pool, outcome.lease)
+    this.#start(pool, outcome.lease, false)
     return true
+  }
+
+  /** Starts one that is kept ready; idle ones of others end for it. Says why it cannot. */
+  #startKept(pool: EnvironmentPool): string | undefined {
+    if (this.#closed) return 'The engine is stopping.'
+    const outcome = this.#acquire(pool.version)
+    if (outcome.kind === 'wait') this.#shortage.reclaim()
+    if (outcome.kind !== 'leased') return outcome.reason
+    this.#start(pool, outcome.lease, true)
+    return undefined
+  }
+
+  #acquire(version: FunctionVersion): ReturnType<Cluster['acquire']> {
+    const { size } = this.#leases
+    if (size >= this.#options.maxEnvironments)
+      return { kind: 'wait', reason: `${size} environments run already (LAMBENT_MAX_ENVIRONMENTS).` }
+    const holder = `function ${version.functionName}:${version.version}`
+    return this.#options.cluster.acquire({ resources: version.execution.resources }, holder)
+  }
+
+  #poolOf(key: string, version: FunctionVersion): EnvironmentPool {
+    let pool = this.#pools.get(key)
+    if (pool === undefined) {
+      pool = new EnvironmentPool({ key, version, host: this, clock: this.#options.clock })
+      this.#pools.set(key, pool)
+    }
+    return pool
   }
 
   #wait(pool: EnvironmentPool, reason: string): false {
@@ -204,13 +233,14 @@ export class Scheduler implements PoolHost {
     return false
   }
 
-  #start(pool: EnvironmentPool, lease: Lease): void {
+  /** One that is kept ready takes no spare: those are for callers who wait. */
+  #start(pool: EnvironmentPool, lease: Lease, kept: boolean): void {
     const { version } = pool
     const { spares, starter, cluster, binaryFor } = this.#options
     const binary = binaryFor(version.runtime)
     const launcher = cluster.launcher(lease.node)
     const general = fitsSpare(version)
-    const spare = general ? spares.take(binary) : undefined
+    const spare = general && !kept ? spares.take(binary) : undefined
     const environment =
       spare ??
       starter.start({
@@ -220,11 +250,16 @@ export class Scheduler implements PoolHost {
         gpuIndices: lease.gpuIndices,
         ...(general ? {} : { dedicatedTo: version }),
       })
+    environment.provisioned = kept
+    environment.initReported = kept // nobody waited for it, so nobody is told
     this.#leases.set(environment, lease)
     pool.add(environment)
     environment.owner = {
       booted: () => this.#specialize(environment, version, lease),
-      loaded: (one, result) => pool.loaded(one, result),
+      loaded: (one, result) => {
+        pool.loaded(one, result)
+        if (kept) this.provisioned.loaded(pool, one)
+      },
       released: (one) => pool.released(one),
       startedHeld: () => pool.startedHeld(),
       returned: (one, invocation) => pool.returned(one, invocation),
@@ -282,6 +317,7 @@ export class Scheduler implements PoolHost {
     let busy = false
     for (const environment of pool.members) {
       if (environment.state === 'loading') {
+        if (environment.provisioned) continue
         const { version } = pool
         const limit = environment.loadsAgain ? version.timeoutMs : this.#options.initLimitMs(version)
         if (limit !== null && now - environment.loadingSince > limit) environment.expireLoading()
@@ -327,13 +363,13 @@ export class Scheduler implements PoolHost {
    */
   #reap(): void {
     const now = this.#options.clock.monotonicMs()
+    this.provisioned.look()
     for (const pool of this.#pools.values()) {
       if (pool.members.size === 0 && pool.waiting.size === 0) this.#forget(pool) // nobody waited to the end
       for (const environment of pool.idle.slice()) {
-        if (now - environment.idleSince > this.#options.idleTimeoutMs) {
-          pool.forgetIdle(environment)
-          environment.drain()
-        } else if (now - environment.idleSince > REAP_EVERY_MS) this.#refineCodeCache(pool, environment)
+        if (now - environment.idleSince > this.#options.idleTimeoutMs && !environment.provisioned)
+          pool.dismiss(environment)
+        else if (now - environment.idleSince > REAP_EVERY_MS) this.#refineCodeCache(pool, environment)
       }
     }
   }
@@ -349,14 +385,3 @@ export class Scheduler implements PoolHost {
     environment.askForCodeCache()
   }
 }
-
-function refuseAll(pool: EnvironmentPool, error: EngineError): void {
-  for (const invocation of pool.waiting.remove(() => true))
-    invocation.input.observer.refused(invocation, error)
-}
-
-const stopping = (): EngineError =>
-  new EngineError('unavailable', 'The engine is stopping.', { hint: 'Try again in a moment.' })
-
-const throttled = (reason: ThrottleReason, message: string): EngineError =>
-  new EngineError('throttled', message, { detail: reason, hint: 'Try again, or allow more environments.' })

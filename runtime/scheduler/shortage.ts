@@ -74,16 +74,31 @@ export class Shortage {
   /** One at a time for each who waits: what was told to end takes a moment to be gone. */
   #reclaimFor(hungry: EnvironmentPool): void {
     if (this.#leaving.size >= hungry.waiting.size) return
+    const oldest = this.#oldestIdle(hungry)
+    if (oldest !== undefined) this.#end(oldest)
+  }
+
+  #oldestIdle(but?: EnvironmentPool): Environment | undefined {
     let oldest: Environment | undefined
     for (const pool of this.#pools.values()) {
-      const candidate = pool === hungry ? undefined : pool.idle[0]
+      const candidate = pool === but ? undefined : pool.spareable
       if (candidate !== undefined && (oldest === undefined || candidate.idleSince < oldest.idleSince))
         oldest = candidate
     }
-    if (oldest === undefined) return
-    this.#leaving.add(oldest)
-    for (const pool of this.#pools.values()) pool.forgetIdle(oldest)
-    oldest.drain()
+    return oldest
+  }
+
+  #end(idle: Environment): void {
+    this.#leaving.add(idle)
+    for (const pool of this.#pools.values()) pool.forgetIdle(idle)
+    idle.drain()
+  }
+
+  /** An idle environment of any pool ends for one that is to be kept ready, unless one does already. */
+  reclaim(): void {
+    if (this.#leaving.size > 0) return
+    const oldest = this.#oldestIdle()
+    if (oldest !== undefined) this.#end(oldest)
   }
 
   /** Of the pool that has most, the one whose work began last: it is the likeliest to end soon. */
@@ -92,7 +107,7 @@ export class Shortage {
     for (const { members } of this.#pools.values()) {
       for (const environment of members) {
         const startedAt = environment.inFlight[0]?.startedAt ?? 0
-        if (environment.state !== 'busy') continue
+        if (environment.state !== 'busy' || environment.provisioned) continue
         const richer = giver === undefined || members.size > giver.members
         if (richer || (members.size === giver?.members && startedAt > giver.startedAt))
           giver = { environment, members: members.size, startedAt }

@@ -1,5 +1,6 @@
 import { attachmentsSchema } from './attachments.ts'
 import { codeSigningSchema } from './code-signing.ts'
+import { capacitySchema } from './capacity.ts'
 import { eventsSchema } from './events.ts'
 import { eventSourcesSchema } from './event-sources.ts'
 import { functionsSchema } from './functions.ts'
@@ -25,4 +26,5 @@ export const MIGRATIONS: readonly string[] = [
   eventSourcesSchema,
   [attachmentsSchema, layersSchema, codeSigningSchema].join('\n'),
   routesSchema,
+  capacitySchema,
 ]

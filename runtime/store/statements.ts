@@ -1,5 +1,6 @@
 import { attachmentStatements } from './attachments.ts'
 import { codeSigningStatements } from './code-signing.ts'
+import { capacityStatements } from './capacity.ts'
 import { eventStatements } from './events.ts'
 import { eventSourceStatements } from './event-sources.ts'
 import { functionStatements } from './functions.ts'
@@ -19,4 +20,5 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...layerStatements,
   ...codeSigningStatements,
   ...routeStatements,
+  ...capacityStatements,
 }

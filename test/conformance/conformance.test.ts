@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { CaseRun, type Case } from './case.ts'
 import { ATTACHMENT_CASES } from './cases/attachments.ts'
 import { CODE_SIGNING_CASES } from './cases/code-signing.ts'
+import { CAPACITY_CASES } from './cases/capacity.ts'
 import { FUNCTION_CASES } from './cases/functions.ts'
 import { INVOKE_CASES } from './cases/invoking.ts'
 import { LAYER_CASES } from './cases/layers.ts'
@@ -33,6 +34,7 @@ const CASES: readonly Case[] = [
   ...CODE_SIGNING_CASES,
   ...SETTING_CASES,
   ...SIZE_CASES,
+  ...CAPACITY_CASES,
 ]
 
 const recordings = readRecordings()

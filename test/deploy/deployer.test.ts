@@ -50,7 +50,7 @@ deploying('a function without limits is Active with tags that say so', async () 
 })
 
 const SETTINGS = `{
-  memoryMb: 64, timeout: '90s', env: { AA: '1' }, cpu: 0.5, concurrency: 4, reserved: 7,
+  memoryMb: 64, timeout: '90s', env: { AA: '1' }, cpu: 0.5, concurrency: 4, reserved: 7, provisioned: 2,
   retries: 1, maxAge: '2m',
   resources: { license: 1 }, labels: { zone: 'a' }, tags: { team: 'blue' }, runtime: 'nodejs22.x',
   handler: 'main',
@@ -77,6 +77,7 @@ deploying('every setting reaches Lambda, in its words or as a tag', async () => 
     'lambent:memory-mb': '64',
     'lambent:cpu': '0.5',
     'lambent:concurrency': '4',
+    'lambent:provisioned': '2',
     'lambent:resource/license': '1',
     'lambent:label/zone': 'a',
   })

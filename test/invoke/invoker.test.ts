@@ -111,7 +111,7 @@ invoking('a call whose version is replaced before it starts keeps its place', as
   const old = version('echo')
   const { resolver, replace } = deployed(limits, old)
   const { invocations, scheduler, gate, ready, processes } = await path(resolver)
-  gate.onLeave(() => void gate.enter(scope, limits)) // somebody who waits for a place
+  gate.onLeave(() => void gate.enter(scope, resolver.resolve(scope, 'echo', undefined))) // somebody who waits for a place
   const outcome = invocations.run(request('a'))
 
   replace(version('echo', {}, { key: 'echo-2' }))

@@ -95,6 +95,7 @@ const REFUSED: readonly [tag: string, value: string, says: RegExp][] = [
   ['lambent:timeout', '0s', /it takes none/],
   ['lambent:concurrency', '0', /it takes a whole number from 1 to 1000/],
   ['lambent:max-environments', 'all', /it takes a whole number/],
+  ['lambent:provisioned', '-1', /it takes a whole number/],
   ['lambent:network', 'some', /it takes full, engine or none/],
   ['lambent:resource/gpu', '1', /gpu has a tag of its own/],
   ['lambent:resource/', '1', /a name after the slash/],
