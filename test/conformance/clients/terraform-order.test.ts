@@ -20,7 +20,7 @@ import * as assert from 'uvu/assert'
 import { startLambent, zipOf } from '../../support/lambent.ts'
 import { until } from '../../support/until.ts'
 
-/** The calls that Terraform makes, in its order, where there is no Terraform: what was written is what is read. */
+/** The calls that Terraform makes, in its order: what was written is what is read. */
 const order = suite("Terraform's order of calls")
 
 const FunctionName = 'ordered'
