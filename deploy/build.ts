@@ -1,4 +1,4 @@
-import { chmod, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, copyFile, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
@@ -77,11 +77,15 @@ const results = await Promise.all([
   }),
 ])
 await chmod(from('dist/lambent.js'), 0o755)
+const python = from('dist/entry/bootstrap.py')
+await copyFile(from('runtime/environments/entry/python/bootstrap.py'), python)
 
 /** A running engine still loads chunks of the build it was started from: what was left goes after an hour. */
 const KEEP_MS = 3_600_000
 const written = new Set(
-  results.flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})).map((path) => resolve(path)),
+  [...results.flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})), python].map((path) =>
+    resolve(path),
+  ),
 )
 for (const entry of await readdir(from('dist'), { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name)

@@ -4,7 +4,7 @@ import type { Config } from './config.ts'
 import { Gateway } from './environments/gateway.ts'
 import { createLocalLauncher } from './environments/local-launcher.ts'
 import { createNodeRuntimes, type NodeRuntimes } from './environments/node-runtimes.ts'
-import { missingFor } from './environments/runtime-support.ts'
+import { RuntimeSupport } from './environments/runtime-support.ts'
 import { VIEW } from './environments/sandbox.ts'
 import { openSocketDirectory } from './environments/socket-directory.ts'
 import { Spares } from './environments/spares.ts'
@@ -145,7 +145,9 @@ async function openEngine(
   opened.push(() => packages.close())
   const runtimes = createNodeRuntimes({ clock, rng, log })
   const binaries = new Binaries(runtimes)
-  const starter = createStarter({ gateway, packages, journal, clock, rng, log, bootEpoch: store.bootEpoch })
+  const support = new RuntimeSupport({ log })
+  const { bootEpoch } = store
+  const starter = createStarter({ gateway, packages, journal, clock, rng, log, bootEpoch, support })
   const spares = new Spares({ perVersion: config.spares, starter, launcher, clock })
   const cluster = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
   const gate = new ConcurrencyGate(config.accountConcurrency)
@@ -193,6 +195,7 @@ async function openEngine(
     config,
     network: launcher.isolation.effective === 'hardened' ? 'engine' : 'full',
     prepare: async (one, signal) => {
+      await support.load([one.runtime])
       const binary = await binaries.load(one.runtime)
       if (binary === undefined) return
       spares.want(binary)
@@ -225,7 +228,7 @@ async function openEngine(
     scheduler,
     context: { clock, journal, gate, onRecord: (record) => feed.emit('run-finished', runSubject(record)) },
     waitsForReady: config.limits === 'extended',
-    missingFor,
+    missingFor: (runtime) => support.missingFor(runtime),
   })
   const events = new EventQueue({
     store,
@@ -235,7 +238,7 @@ async function openEngine(
   })
   path.events = events
   gate.onLeave((limits) => events.placeFreed(limits))
-  await binaries.loadAll(runtimesOf(registry))
+  await Promise.all([binaries.loadAll(runtimesOf(registry)), support.load(runtimesOf(registry))])
   spares.want(binaries.own)
   scheduler.provisioned.open()
   events.resume()

@@ -57,7 +57,7 @@ async function isolationChecks(directory: string, clock: Clock): Promise<HostChe
     directory: folder('data/shared'),
     dataDirectory: folder('data'),
     socketDirectory: folder('sockets'),
-    environmentProgram: entryPath('environment.cjs'),
+    programs: [entryPath('environment.cjs'), entryPath('bootstrap.py')],
   })
   const attempts = [
     { name: 'isolation: bubblewrap', choice: 'standard', means: 'bubblewrap', useBubblewrap: true },

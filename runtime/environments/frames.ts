@@ -97,10 +97,10 @@ export interface Specialization {
 /** A runtime's own process. */
 export interface RuntimeProcessSettings {
   /**
-   * `bootstrap`: the first file of `command` that is there; `command`: its words; `node`: this program once
-   * more, with `command` as arguments for Node.js.
+   * `bootstrap`: the first file of `command` that is there; `python`: our program for Python, and `node`:
+   * this program once more, with `command` in front of it and as arguments for Node.js.
    */
-  kind: 'bootstrap' | 'command' | 'node'
+  kind: 'bootstrap' | 'python' | 'node'
   command: string[]
   /** A program that is given the command as its arguments; '' for none. */
   wrapper: string

@@ -44,7 +44,8 @@ export function prepareSandboxHost(options: {
   directory: string
   dataDirectory: string
   socketDirectory: string
-  environmentProgram: string
+  /** What environments run, for every language that has a program of ours. */
+  programs: readonly string[]
 }): SandboxHost {
   const { directory } = options
   const runtimeDirectory = join(directory, 'runtime')
@@ -56,8 +57,8 @@ export function prepareSandboxHost(options: {
   ])
     mkdirSync(folder, { recursive: true })
   writeFileSync(join(skeletonDirectory, VIEW.node.slice(5)), '')
-  // A copy: a running engine keeps its program when a new one is built over it, and other users can read it.
-  copyFileSync(options.environmentProgram, join(runtimeDirectory, basename(options.environmentProgram)))
+  // Copies: a running engine keeps its programs when new ones are built over them, and others can read them.
+  for (const path of options.programs) copyFileSync(path, join(runtimeDirectory, basename(path)))
   openToAll(directory)
   return {
     isRoot: process.getuid?.() === 0,

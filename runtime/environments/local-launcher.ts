@@ -70,7 +70,7 @@ export async function createLocalLauncher(options: LocalLauncherOptions): Promis
     directory: shared,
     dataDirectory: options.dataDirectory,
     socketDirectory: options.socketDirectory,
-    environmentProgram: entryPath('environment.cjs'),
+    programs: [entryPath('environment.cjs'), entryPath('bootstrap.py')],
   })
   const cgroup =
     options.useControlGroups === false ? 'left out on purpose' : findCgroup(`lambent-${directoryId}-`)

@@ -140,9 +140,13 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     if (!environment.provisioned) this.starting -= 1
     this.#launchFailures = 0
     if (result.error !== undefined) {
+      const waited = this.#waitedFor(environment)
       const error = Buffer.from(result.errorJson ?? JSON.stringify(result.error))
-      for (const invocation of this.#waitedFor(environment))
-        invocation.input.observer.initFailed(invocation, error)
+      const { errorType } = result.error
+      environment.intake.whenAt(result.logBytes, () => {
+        reportInit(environment, `error\tError Type: ${errorType}`)
+        for (const invocation of waited) invocation.input.observer.initFailed(invocation, error)
+      })
     } else if (environment.state === 'idle') {
       this.released(environment)
     }
@@ -181,8 +185,13 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       if (environment.version === undefined) {
         if (!this.retired) this.#launchFailed()
       } else if (this.#mayLoadAgain(environment)) this.#loadAgain(environment)
-      else if (!environment.initFailed)
+      else if (!environment.initFailed) {
+        reportInit(
+          environment,
+          environment.loadingTimedOut ? 'timeout' : `error\tError Type: ${nameOf(exit)}`,
+        )
         for (const one of this.#waitedFor(environment)) one.input.observer.lost(one, exit)
+      }
     }
     this.#host.stopped(this, environment)
     if (this.waiting.size > 0) this.#host.wanted(this)
@@ -280,8 +289,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   /** Those who wait go on waiting for the next one; the log says why. */
   #loadAgain(environment: Environment): void {
     this.#loadsAgain = true
-    const duration = `Init Duration: ${environment.initMs.toFixed(2)} ms`
-    environment.intake.platform('', `INIT_REPORT ${duration}\tPhase: init\tStatus: timeout`)
+    reportInit(environment, 'timeout')
   }
 
   #launchFailed(): void {
@@ -299,3 +307,12 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       invocation.input.observer.refused(invocation, error)
   }
 }
+
+/** The line that says how an initialisation failed. */
+function reportInit({ intake, initMs }: Environment, status: string): void {
+  intake.platform('', `INIT_REPORT Init Duration: ${initMs.toFixed(2)} ms\tPhase: init\tStatus: ${status}`)
+}
+
+/** Lambda's name for the end of a process. */
+const nameOf = (exit: ProcessExit): string =>
+  exit.failure?.errorType ?? (exit.outOfMemory ? 'Runtime.OutOfMemory' : 'Runtime.ExitError')

@@ -20,16 +20,18 @@ export const needsBridge = (version: FunctionVersion): boolean =>
 
 /**
  * What to start for a version that needs a bridge; undefined for others. `taskRoot` is where the code lies,
- * as the process sees it.
+ * as the process sees it; `interpreter` the program of a language that has one.
  */
 export function runtimeProcess(
   version: FunctionVersion,
   taskRoot: string,
+  interpreter: string,
 ): RuntimeProcessSettings | undefined {
   if (!needsBridge(version)) return undefined
   const family = familyOf(version.runtime)
   const wrapper = family === 'provided' ? '' : (version.environment[WRAPPER] ?? '')
   if (family === 'nodejs') return { kind: 'node', command: heapArguments(version.memoryLimitMb), wrapper }
+  if (family === 'python') return { kind: 'python', command: [interpreter], wrapper }
   return { kind: 'bootstrap', command: [`${taskRoot}/bootstrap`, ...BOOTSTRAP_NAMES], wrapper }
 }
 

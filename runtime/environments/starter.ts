@@ -12,6 +12,7 @@ import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Gateway } from './gateway.ts'
 import type { LaunchedProcess, Launcher } from './launcher.ts'
 import { heapArguments, needsBridge, runtimeProcess } from './runtime-families.ts'
+import type { RuntimeSupport } from './runtime-support.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
 const CODE_CACHE_NAME = 'code.cache'
@@ -62,8 +63,9 @@ export function createStarter(parts: {
   rng: Rng
   log: Log
   bootEpoch: number
+  support: Pick<RuntimeSupport, 'interpreterOf'>
 }): EnvironmentStarter {
-  const { gateway, packages, journal, clock, rng, log, bootEpoch } = parts
+  const { gateway, packages, journal, clock, rng, log, bootEpoch, support } = parts
   let started = 0
 
   const starter: EnvironmentStarter = {
@@ -131,7 +133,7 @@ export function createStarter(parts: {
       journal.platform(environment.stream, clock.nowMs(), '', initStartLine(version))
       await packages.link(version.codePackage, process.taskDirectory)
       if (environment.state !== 'spare') return
-      const bridged = runtimeProcess(version, process.taskRoot)
+      const bridged = runtimeProcess(version, process.taskRoot, support.interpreterOf(version.runtime))
       const limitMb = version.memoryLimitMb
       // The limits land within milliseconds while the code loads: nobody waits for that on a cold start.
       const limited = process.limit({

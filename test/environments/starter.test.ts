@@ -46,6 +46,7 @@ starting('a process that never connects is ended, and that is told', async () =>
     rng: systemRng(),
     log,
     bootEpoch: 1,
+    support: { interpreterOf: () => '' },
   })
 
   const environment = starter.start({

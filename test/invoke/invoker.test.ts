@@ -7,7 +7,6 @@ import { InvocationPath } from '../../runtime/invoke/invoker.ts'
 import type { EventRequest, InvokeRequest } from '../../runtime/invoke/types.ts'
 import { createLog } from '../../runtime/log.ts'
 import type { FunctionLimits, FunctionVersion, Resolver } from '../../runtime/registry/types.ts'
-import { missingFor } from '../../runtime/environments/runtime-support.ts'
 import { IN_MEMORY, openStore } from '../../runtime/store/open.ts'
 import { rejectsWith } from '../support/assert.ts'
 import { version, world } from '../support/scheduler-world.ts'
@@ -48,7 +47,7 @@ async function path(resolver: Resolver) {
     scheduler,
     context,
     waitsForReady: true,
-    missingFor,
+    missingFor: () => undefined,
   })
   orphaned((orphans) => invocations.reroute(orphans))
   invocations.events = new EventQueue({ store, clock, log, start: (...run) => invocations.start(...run) })

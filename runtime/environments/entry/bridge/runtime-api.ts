@@ -192,11 +192,11 @@ export class RuntimeApi {
     }
     this.#init = 'failed'
     answerJson(response, 202, ACCEPTED)
-    const errorType = String(request.headers[ERROR_TYPE] ?? '')
-    const given = body.kind === 'whole' && body.bytes.length > 0 ? body.bytes : emptyError(errorType)
+    const header = request.headers[ERROR_TYPE]
+    const given = body.kind === 'whole' && body.bytes.length > 0 ? body.bytes : emptyError(header)
     this.#events.answering()
     this.#events.initFailed({
-      error: { errorType, errorMessage: '', trace: [] },
+      error: { errorType: typeIn(given) ?? String(header ?? UNKNOWN), errorMessage: '', trace: [] },
       errorJson: given.toString('utf8'),
     })
   }
@@ -245,6 +245,7 @@ export class RuntimeApi {
   }
 }
 
+const UNKNOWN = 'Runtime.Unknown'
 const TRUNCATED = 'Runtime.TruncatedResponse'
 const CUT_OFF = 'The response was cut off.'
 const INVALID_MODE = 'Runtime.InvalidResponseModeHeader'
@@ -256,4 +257,14 @@ function refuseTransition(response: ServerResponse, from: string, to: string): v
 
 /** Error JSON for a runtime that sent none. */
 const emptyError = (errorType: string | string[] | undefined): Buffer =>
-  Buffer.from(JSON.stringify({ errorType: String(errorType ?? 'Runtime.Unknown'), errorMessage: '' }))
+  Buffer.from(JSON.stringify({ errorType: String(errorType ?? UNKNOWN), errorMessage: '' }))
+
+/** The type in error JSON; undefined where there is none. */
+function typeIn(body: Buffer): string | undefined {
+  try {
+    const { errorType } = JSON.parse(body.toString('utf8')) as { errorType?: unknown } // looked at below
+    return typeof errorType === 'string' ? errorType : undefined
+  } catch {
+    return undefined // no JSON, or null
+  }
+}

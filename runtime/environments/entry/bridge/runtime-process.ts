@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { RuntimeProcessSettings } from '../../frames.ts'
 import { whyNotExecutable } from './executable.ts'
 
@@ -11,6 +12,8 @@ export interface RuntimeExit {
   readonly failure?: { errorType: string; message: string }
 }
 
+/** Beside this program. */
+const PYTHON_PROGRAM = 'bootstrap.py'
 /** A shell's codes for a program that is not there, and for one that may not be started. */
 const NOT_FOUND_EXIT = 127
 const NOT_EXECUTABLE_EXIT = 126
@@ -70,7 +73,7 @@ export class RuntimeProcess {
 /** The words to start, or how starting them ends. */
 function commandOf({ settings, say }: RuntimeProcessOptions): readonly string[] | RuntimeExit {
   const { kind, wrapper } = settings
-  const command = kind === 'node' ? ownProgram(settings.command) : settings.command
+  const command = wordsOf(settings)
   if (kind === 'bootstrap') {
     const found = command.find((path) => fs.statSync(path, { throwIfNoEntry: false })?.isFile() === true)
     if (found === undefined)
@@ -88,12 +91,12 @@ function commandOf({ settings, say }: RuntimeProcessOptions): readonly string[] 
   return { code: reason === 'permission denied' ? NOT_EXECUTABLE_EXIT : NOT_FOUND_EXIT, signal: null }
 }
 
-/** This program once more, with arguments for Node.js. */
-const ownProgram = (nodeArguments: readonly string[]): string[] => [
-  process.execPath,
-  ...nodeArguments,
-  process.argv[1] ?? '',
-]
+/** Our own programs lie side by side, and the program is the last word: wrappers rely on that. */
+function wordsOf({ kind, command }: RuntimeProcessSettings): string[] {
+  const program = process.argv[1] ?? ''
+  if (kind === 'node') return [process.execPath, ...command, program]
+  return kind === 'python' ? [...command, join(dirname(program), PYTHON_PROGRAM)] : command
+}
 
 const invalidEntrypoint = (message: string): RuntimeExit => ({
   code: null,
