@@ -1,4 +1,4 @@
-import { chown, link, mkdir, readdir, rm, symlink, readlink, writeFile, chmod } from 'node:fs/promises'
+import { chown, link, lstat, mkdir, readdir, rm, symlink, readlink, writeFile, chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../log.ts'
 
@@ -44,6 +44,10 @@ export async function makeEnvironmentFolder(
   }
 }
 
+/** Where a process sees its layers: at their place on AWS, unless it has no view of its own. */
+export const optRootOf = ({ optDirectory }: EnvironmentFolder, ownView: boolean): string =>
+  ownView ? '/opt' : (optDirectory ?? '/opt')
+
 /** Removes a folder and all in it, if it exists; what resists is left for the next start to remove. */
 export async function removeFolder(path: string, log: Log): Promise<void> {
   try {
@@ -66,7 +70,11 @@ export async function writePasswd(path: string, uid: number): Promise<void> {
 }
 
 async function linkTree(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true, mode: 0o755 })
+  // What an earlier layer has there gives way, above all a link: nothing is ever put through one.
+  if (!(await isFolder(to))) {
+    await rm(to, { force: true })
+    await mkdir(to, { mode: 0o755 })
+  }
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const source = join(from, entry.name)
     const target = join(to, entry.name)
@@ -77,5 +85,14 @@ async function linkTree(from: string, to: string): Promise<void> {
     await rm(target, { recursive: true, force: true })
     if (entry.isSymbolicLink()) await symlink(await readlink(source), target)
     else await link(source, target)
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
   }
 }

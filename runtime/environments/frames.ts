@@ -69,6 +69,8 @@ export interface Specialization {
   runtime: string
   /** Where the code lies, as this process sees it. */
   taskRoot: string
+  /** Where the function's layers lie, as this process sees them; absent when it has none. */
+  optRoot?: string
   /**
    * Set into process.env before user code loads: the function's own variables and AWS's. Complete: nothing
    * else is inherited.

@@ -64,6 +64,8 @@ export interface LaunchedProcess {
    * The code's place as the process sees it: `/var/task` where the level has a file system view of its own.
    */
   readonly taskRoot: string
+  /** The place of its layers as the process sees it: `/opt` where the level has a view of its own. */
+  readonly optRoot: string
   /**
    * The folder to put what the process reads and does not see as its code, such as a code cache; it sees it
    * as `cacheRoot`.

@@ -7,7 +7,12 @@ import { entryPath } from '../entries.ts'
 import { EngineError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Rng } from '../rng.ts'
-import { makeEnvironmentFolder, removeFolder, type EnvironmentFolder } from './environment-folder.ts'
+import {
+  makeEnvironmentFolder,
+  optRootOf,
+  removeFolder,
+  type EnvironmentFolder,
+} from './environment-folder.ts'
 import { EnvironmentUsers } from './environment-users.ts'
 import { findCgroup, prepareSandboxHost } from './host-survey.ts'
 import { chooseIsolation, requireIsolation, type Isolation, type IsolationChoice } from './isolation.ts'
@@ -188,6 +193,7 @@ class LocalLauncher implements Launcher {
       environmentId: request.environmentId,
       taskDirectory: folder.taskDirectory,
       taskRoot: ownView ? VIEW.task : folder.taskDirectory,
+      optRoot: optRootOf(folder, ownView),
       cacheDirectory: folder.cacheDirectory,
       cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
       variables: ownView ? {} : { ...this.#marks(request) },
@@ -235,7 +241,11 @@ class LocalLauncher implements Launcher {
         token: request.token,
         command,
         args,
-        environment: this.#variables(request, ownView ? null : nodePath),
+        environment: {
+          // what is loaded by name has to be found from the start on
+          ...(folder.optDirectory === null ? {} : { LD_LIBRARY_PATH: `${optRootOf(folder, ownView)}/lib` }),
+          ...this.#variables(request, ownView ? null : nodePath),
+        },
         workingDirectory: ownView ? '/' : folder.taskDirectory,
         shape,
         seccompPath,

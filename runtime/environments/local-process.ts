@@ -7,6 +7,7 @@ export interface LocalProcessParts {
   readonly environmentId: string
   readonly taskDirectory: string
   readonly taskRoot: string
+  readonly optRoot: string
   readonly cacheDirectory: string
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
@@ -21,6 +22,7 @@ export class LocalProcess implements LaunchedProcess {
   readonly environmentId: string
   readonly taskDirectory: string
   readonly taskRoot: string
+  readonly optRoot: string
   readonly cacheDirectory: string
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
@@ -39,6 +41,7 @@ export class LocalProcess implements LaunchedProcess {
     this.environmentId = parts.environmentId
     this.taskDirectory = parts.taskDirectory
     this.taskRoot = parts.taskRoot
+    this.optRoot = parts.optRoot
     this.cacheDirectory = parts.cacheDirectory
     this.cacheRoot = parts.cacheRoot
     this.variables = parts.variables

@@ -1,5 +1,6 @@
 import type { FunctionVersion } from '../registry/types.ts'
 import type { RuntimeProcessSettings } from './frames.ts'
+import type { LaunchedProcess } from './launcher.ts'
 
 /** What language a runtime identifier is for; `provided` brings its own runtime. */
 export type RuntimeFamily = 'nodejs' | 'python' | 'java' | 'dotnet' | 'ruby' | 'provided'
@@ -7,9 +8,6 @@ export type RuntimeFamily = 'nodejs' | 'python' | 'java' | 'dotnet' | 'ruby' | '
 /** `python` for `python3.12`. */
 export const familyOf = (runtime: string): RuntimeFamily =>
   (/^[a-z]+/.exec(runtime)?.[0] ?? 'provided') as RuntimeFamily // the registry takes no other identifiers
-
-/** Where a runtime of a function's own may lie, in the order of the search. */
-const BOOTSTRAP_NAMES = ['/opt/bootstrap', '/var/runtime/bootstrap']
 
 /** A program that the start of a managed runtime leads through. */
 const WRAPPER = 'AWS_LAMBDA_EXEC_WRAPPER'
@@ -19,12 +17,12 @@ export const needsBridge = (version: FunctionVersion): boolean =>
   familyOf(version.runtime) !== 'nodejs' || (version.environment[WRAPPER] ?? '') !== ''
 
 /**
- * What to start for a version that needs a bridge; undefined for others. `taskRoot` is where the code lies,
- * as the process sees it; `interpreter` the program of a language that has one.
+ * What to start for a version that needs a bridge; undefined for others. `place` is where code and layers
+ * lie, as the process sees them; `interpreter` the program of a language that has one.
  */
 export function runtimeProcess(
   version: FunctionVersion,
-  taskRoot: string,
+  { taskRoot, optRoot }: Pick<LaunchedProcess, 'taskRoot' | 'optRoot'>,
   interpreter: string,
 ): RuntimeProcessSettings | undefined {
   if (!needsBridge(version)) return undefined
@@ -32,7 +30,9 @@ export function runtimeProcess(
   const wrapper = family === 'provided' ? '' : (version.environment[WRAPPER] ?? '')
   if (family === 'nodejs') return { kind: 'node', command: heapArguments(version.memoryLimitMb), wrapper }
   if (family === 'python') return { kind: 'python', command: [interpreter], wrapper }
-  return { kind: 'bootstrap', command: [`${taskRoot}/bootstrap`, ...BOOTSTRAP_NAMES], wrapper }
+  // in the order of the search
+  const bootstraps = [`${taskRoot}/bootstrap`, `${optRoot}/bootstrap`, '/var/runtime/bootstrap']
+  return { kind: 'bootstrap', command: bootstraps, wrapper }
 }
 
 /** Arguments that keep the heap of Node.js within a function's memory. */

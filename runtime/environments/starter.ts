@@ -133,7 +133,7 @@ export function createStarter(parts: {
       journal.platform(environment.stream, clock.nowMs(), '', initStartLine(version))
       await packages.link(version.codePackage, process.taskDirectory)
       if (environment.state !== 'spare') return
-      const bridged = runtimeProcess(version, process.taskRoot, support.interpreterOf(version.runtime))
+      const bridged = runtimeProcess(version, process, support.interpreterOf(version.runtime))
       const limitMb = version.memoryLimitMb
       // The limits land within milliseconds while the code loads: nobody waits for that on a cold start.
       const limited = process.limit({
@@ -152,10 +152,11 @@ export function createStarter(parts: {
         handler: version.handler,
         runtime: version.runtime,
         taskRoot: process.taskRoot,
+        ...(version.layerDirectories.length === 0 ? {} : { optRoot: process.optRoot }),
         environment: {
           ...functionVariables({
             version,
-            taskRoot: process.taskRoot,
+            place: process,
             logStream: stream,
             engineUrl: starter.engineUrl,
             gpuIndices,

@@ -1,4 +1,5 @@
 import type { FunctionVersion } from '../registry/types.ts'
+import type { LaunchedProcess } from './launcher.ts'
 import { familyOf, needsBridge, type RuntimeFamily } from './runtime-families.ts'
 
 /** Region and account placeholders for credentials: enough for SDKs that insist on some. */
@@ -6,6 +7,8 @@ const PLACEHOLDER_SECRET = 'lambent'
 
 /** Variables that change how a process starts: a booted spare cannot honour them any more. */
 const START_TIME_VARIABLES = /^(NODE_OPTIONS|NODE_EXTRA_CA_CERTS|LD_.*|AWS_LAMBDA_EXEC_WRAPPER)$/
+
+type Place = Pick<LaunchedProcess, 'taskRoot' | 'optRoot'>
 
 /** Whether a booted spare can still become an environment of this version. */
 export const fitsSpare = (version: FunctionVersion): boolean =>
@@ -26,19 +29,20 @@ export const startTimeVariables = (version: FunctionVersion): Record<string, str
  */
 export function functionVariables(options: {
   version: FunctionVersion
-  taskRoot: string
+  /** Where code and layers lie, as the process sees them. */
+  place: Place
   logStream: string
   engineUrl: string | undefined
   gpuIndices: readonly number[]
   provisioned: boolean
 }): Record<string, string> {
-  const { version, taskRoot, logStream, engineUrl, gpuIndices, provisioned } = options
+  const { version, place, logStream, engineUrl, gpuIndices, provisioned } = options
   const { region, account } = version.scope
   const { format, applicationLevel, group } = version.logging
   const family = familyOf(version.runtime)
   const gpus = gpuIndices.join(',')
   return {
-    ...languageVariables(family, version.runtime, taskRoot),
+    ...languageVariables(family, version.runtime, place),
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
     CUDA_VISIBLE_DEVICES: gpus,
@@ -50,7 +54,7 @@ export function functionVariables(options: {
     _AWS_XRAY_DAEMON_PORT: '2000',
     ...version.environment,
     _HANDLER: version.handler,
-    LAMBDA_TASK_ROOT: taskRoot,
+    LAMBDA_TASK_ROOT: place.taskRoot,
     LAMBDA_RUNTIME_DIR: '/var/runtime',
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
@@ -73,25 +77,29 @@ export function functionVariables(options: {
 }
 
 /** What a language's programs and libraries are found by; managed runtimes come out of a shell script. */
-function languageVariables(family: RuntimeFamily, runtime: string, taskRoot: string): Record<string, string> {
-  const programs = '/usr/local/bin:/usr/bin/:/bin:/opt/bin'
-  const libraries = `/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:${taskRoot}:${taskRoot}/lib:/opt/lib`
+function languageVariables(
+  family: RuntimeFamily,
+  runtime: string,
+  { taskRoot, optRoot }: Place,
+): Record<string, string> {
+  const programs = `/usr/local/bin:/usr/bin/:/bin:${optRoot}/bin`
+  const libraries = `/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:${taskRoot}:${taskRoot}/lib:${optRoot}/lib`
   if (family === 'provided') return { PATH: programs, LD_LIBRARY_PATH: libraries }
   return {
     PATH: `/var/lang/bin:${programs}`,
     LD_LIBRARY_PATH: `/var/lang/lib:${libraries}`,
     PWD: taskRoot,
     SHLVL: '0',
-    ...(family === 'nodejs' ? { NODE_PATH: nodePath(runtime, taskRoot) } : {}),
+    ...(family === 'nodejs' ? { NODE_PATH: nodePath(runtime, taskRoot, optRoot) } : {}),
     ...(family === 'python' ? { PYTHONPATH: '/var/runtime' } : {}),
   }
 }
 
-function nodePath(runtime: string, taskRoot: string): string {
+function nodePath(runtime: string, taskRoot: string, optRoot: string): string {
   const major = /^nodejs(\d+)/.exec(runtime)?.[1] ?? ''
   return [
-    `/opt/nodejs/node${major}/node_modules`,
-    '/opt/nodejs/node_modules',
+    `${optRoot}/nodejs/node${major}/node_modules`,
+    `${optRoot}/nodejs/node_modules`,
     '/var/runtime/node_modules',
     '/var/runtime',
     taskRoot,

@@ -25,6 +25,7 @@ starting('a process that never connects is ended, and that is told', async () =>
         pid: 1,
         taskDirectory: '',
         taskRoot: '',
+        optRoot: '',
         sharesUser: false,
         temporaryDirectory: '',
         cacheDirectory: '',

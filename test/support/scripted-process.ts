@@ -56,6 +56,7 @@ export class ScriptedProcess {
       pid: null,
       taskDirectory: '',
       taskRoot: '/var/task',
+      optRoot: '/opt',
       sharesUser: false,
       temporaryDirectory: '',
       cacheDirectory: '',

@@ -16,6 +16,7 @@ import { RuntimeError, toErrorJson } from './errors.ts'
 import { Executor } from './executor.ts'
 import { loadHandler } from './loader.ts'
 import type { LogOutput } from './log-output.ts'
+import { importThroughNodePath } from './node-path-imports.ts'
 import { installSourceMaps } from './source-maps.ts'
 
 /** Node's own code for a program that ends while a top-level await is pending. */
@@ -108,9 +109,10 @@ export class Specialized {
   }
 
   async #loadCode(): ReturnType<typeof loadHandler> {
-    const { handler, codeCachePath, environment } = this.#specialization
+    const { handler, codeCachePath, environment, optRoot } = this.#specialization
     const taskRoot = enterTaskRoot(this.#specialization.taskRoot)
     readNodePath()
+    if (optRoot !== undefined) importThroughNodePath()
     const hidden = environment['AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA'] ?? ''
     if (!['1', 'true'].includes(hidden)) installAwsGlobal(this.#scope)
     installSdk(this.#scope)
