@@ -7,6 +7,9 @@ import { EngineError } from '../runtime/errors.ts'
 import { createEngine, type Engine } from '../runtime/index.ts'
 import { createLog, type Log } from '../runtime/log.ts'
 import { systemRng, type Rng } from '../runtime/rng.ts'
+import { AwsClients, type Environment } from './aws/clients.ts'
+import { outcomeDelivery } from './aws/outcomes.ts'
+import { createTargets } from './aws/targets.ts'
 import { connectionLimit } from './connection-limit.ts'
 import { openEventSources } from './event-sources/open.ts'
 import type { SourceProbe } from './event-sources/source-probe.ts'
@@ -37,6 +40,8 @@ export interface Dependencies {
   readonly clock?: Clock
   readonly rng?: Rng
   readonly log?: Log
+  /** Where AWS's services are and with which keys: what its own clients read. */
+  readonly environment?: Environment
 }
 
 /** After the engine has stopped: how long answers may take to leave. */
@@ -52,7 +57,12 @@ const CLOSE_GRACE_MS = 1000
  */
 export async function startLambent(
   config: Config,
-  { clock = systemClock, rng = systemRng(), log = logToStderr(config, clock) }: Dependencies = {},
+  {
+    clock = systemClock,
+    rng = systemRng(),
+    log = logToStderr(config, clock),
+    environment = process.env,
+  }: Dependencies = {},
 ): Promise<RunningLambent> {
   assertServable(config)
   // Environments run as other users: they must be able to read the code that is linked for them.
@@ -68,6 +78,7 @@ export async function startLambent(
   })
   let ingress: Listener | undefined
   let engine: Engine | undefined
+  const aws = new AwsClients(environment)
   try {
     ingress = await openListener({
       ...common,
@@ -75,15 +86,24 @@ export async function startLambent(
       port: config.httpPort,
       policy: policies.ingress,
     })
-    engine = await createEngine(config, { clock, rng, log })
+    engine = await createEngine(config, {
+      ...{ clock, rng, log },
+      delivery: (invoker) => outcomeDelivery(createTargets({ clients: aws, invoker, clock, rng })),
+    })
   } catch (error) {
     await Promise.all([api.close(0), ingress?.close(0)])
     throw error
   }
-  return serve(engine, api, ingress, policies.api)
+  return serve(engine, api, ingress, policies.api, aws)
 }
 
-function serve(engine: Engine, api: Listener, ingress: Listener, apiPolicy: GuardPolicy): RunningLambent {
+function serve(
+  engine: Engine,
+  api: Listener,
+  ingress: Listener,
+  apiPolicy: GuardPolicy,
+  aws: AwsClients,
+): RunningLambent {
   const { config, clock, rng, invoker, registry } = engine
   const urls = { api: api.url, ingress: ingress.url }
   const stopping = new AbortController()
@@ -114,6 +134,7 @@ function serve(engine: Engine, api: Listener, ingress: Listener, apiPolicy: Guar
     try {
       await engine.stop()
     } finally {
+      aws.close()
       metrics[Symbol.dispose]()
       sources.close()
       await Promise.all([api.close(CLOSE_GRACE_MS), ingress.close(CLOSE_GRACE_MS)])

@@ -38,9 +38,16 @@ export interface Config {
   readonly maxWaitMs: number
   /** On SIGTERM, how long running work may take to finish. */
   readonly drainMs: number
+  /** How long a failed event waits before its first, second, … retry; the last one goes for all further. */
+  readonly eventRetryDelaysMs: readonly number[]
+  /** How long the outcome of an event is tried to be delivered to a destination. */
+  readonly deliveryMaxAgeMs: number
   readonly retention: {
     readonly runsMaxAgeMs: number
     readonly runsMaxCount: number
+    /** Payloads of failed events, which can be replayed that long. */
+    readonly failedEventsMaxAgeMs: number
+    readonly failedEventsMaxBytes: number
     readonly logsMaxAgeMs: number
     readonly logsMaxBytes: number
   }
@@ -98,8 +105,19 @@ const Settings = z.object({
   MAX_WAITING: count(1000),
   MAX_WAIT_MS: count(10_000),
   DRAIN_MS: count(30_000),
+  EVENT_RETRY_DELAYS_MS: z
+    .string()
+    .default('60000,120000')
+    .transform((text) => text.split(',').map((item) => Number(item.trim() || Number.NaN)))
+    .refine(
+      (delays) => delays.every((delay) => Number.isInteger(delay) && delay >= 0 && delay <= DAY_MS),
+      'must be whole milliseconds, separated by commas, each at most a day',
+    ),
+  DELIVERY_MAX_AGE_MS: count(21_600_000, 1),
   RUNS_MAX_AGE_MS: count(7 * DAY_MS, 1),
   RUNS_MAX_COUNT: count(1_000_000, 1),
+  FAILED_EVENTS_MAX_AGE_MS: count(7 * DAY_MS, 1),
+  FAILED_EVENTS_MAX_BYTES: count(256_000_000, 1),
   LOGS_MAX_AGE_MS: count(7 * DAY_MS, 1),
   LOGS_MAX_BYTES: count(1_000_000_000, 1),
 })
@@ -176,9 +194,13 @@ function freeze(settings: z.infer<typeof Settings>): Config {
     maxWaiting: settings.MAX_WAITING,
     maxWaitMs: settings.MAX_WAIT_MS,
     drainMs: settings.DRAIN_MS,
+    eventRetryDelaysMs: Object.freeze(settings.EVENT_RETRY_DELAYS_MS),
+    deliveryMaxAgeMs: settings.DELIVERY_MAX_AGE_MS,
     retention: Object.freeze({
       runsMaxAgeMs: settings.RUNS_MAX_AGE_MS,
       runsMaxCount: settings.RUNS_MAX_COUNT,
+      failedEventsMaxAgeMs: settings.FAILED_EVENTS_MAX_AGE_MS,
+      failedEventsMaxBytes: settings.FAILED_EVENTS_MAX_BYTES,
       logsMaxAgeMs: settings.LOGS_MAX_AGE_MS,
       logsMaxBytes: settings.LOGS_MAX_BYTES,
     }),

@@ -11,7 +11,9 @@ import { Spares } from './environments/spares.ts'
 import { createStarter, type NodeBinary } from './environments/starter.ts'
 import { Feed, type EngineEvent } from './feed.ts'
 import { ConcurrencyGate } from './invoke/concurrency.ts'
-import { EventQueue } from './invoke/event-queue.ts'
+import type { EventDesk } from './invoke/event-desk.ts'
+import type { DeliverOutcome } from './invoke/event-outcome.ts'
+import { createEvents } from './invoke/events.ts'
 import { InvocationPath } from './invoke/invoker.ts'
 import type { Invoker } from './invoke/types.ts'
 import type { Log } from './log.ts'
@@ -28,11 +30,13 @@ import type { FunctionVersion } from './registry/types.ts'
 import type { Rng } from './rng.ts'
 import { createLocalCluster } from './scheduler/local-cluster.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
-import type { Journal, RunRecord } from './store/journal.ts'
+import type { Journal } from './store/journal.ts'
 import { LogGroups } from './store/log-groups.ts'
 import { openStore } from './store/open.ts'
 import { packageVersion } from './version.ts'
 import {
+  conditionOf,
+  runSubject,
   viewEnvironment,
   viewNodes,
   type EngineHealth,
@@ -55,6 +59,7 @@ export interface Engine {
   readonly eventSources: EventSources
   readonly journal: Journal
   readonly logGroups: LogGroups
+  readonly events: EventDesk
   health(): EngineHealth
   environments(): EnvironmentView[]
   nodes(): NodeView[]
@@ -75,6 +80,8 @@ export interface EngineDependencies {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Log
+  /** How outcomes of events leave, made once there is an invoker; undefined: they do not. */
+  readonly delivery?: ((invoker: Invoker) => DeliverOutcome) | undefined
 }
 
 const RETENTION_EVERY_MS = 60_000
@@ -111,7 +118,7 @@ type Close = () => Promise<void> | void
 /** Whatever is open is in `opened`, to be closed again, last first, when a later step fails. */
 async function openEngine(
   config: Config,
-  { clock, rng, log }: EngineDependencies,
+  { clock, rng, log, delivery }: EngineDependencies,
   opened: Close[],
 ): Promise<Engine> {
   const startedAt = clock.monotonicMs()
@@ -230,14 +237,17 @@ async function openEngine(
     waitsForReady: config.limits === 'extended',
     missingFor: (runtime) => support.missingFor(runtime),
   })
-  const events = new EventQueue({
-    store,
-    clock,
-    log,
+  const events = createEvents({
+    ...{ store, clock, rng, log, config, registry, invoker: path },
     start: (request, sink, event) => path.start(request, sink, event),
+    deliver: delivery?.(path),
+    onLost: ({ eventId, kind, target, functionName }) =>
+      feed.emit('delivery-failed', { runId: eventId, kind, target, functionName }),
+    environments: () => scheduler.environments,
+    shortage: (name) => scheduler.reasons().find((one) => one.functionName === name)?.reason,
   })
-  path.events = events
-  gate.onLeave((limits) => events.placeFreed(limits))
+  path.events = events.queue
+  gate.onLeave((limits) => events.queue.placeFreed(limits))
   await Promise.all([binaries.loadAll(runtimesOf(registry)), support.load(runtimesOf(registry))])
   spares.want(binaries.own)
   scheduler.provisioned.open()
@@ -263,9 +273,10 @@ async function openEngine(
     const patience = new Promise<void>((resolve) => void clock.after(config.drainMs, resolve))
     await Promise.race([
       patience,
-      Promise.all([...draining.map((work) => work()), events.drain(), quiet(clock, gate)]),
+      Promise.all([...draining.map((work) => work()), events.queue.drain(), quiet(clock, gate)]),
     ])
-    events.abandon()
+    events.queue.abandon()
+    await events.outbox.close()
     path.close()
     await eventSources.close()
     await Promise.all([registry.close(), layers.close(), codeSigning.close()])
@@ -291,6 +302,7 @@ async function openEngine(
     eventSources,
     journal,
     logGroups,
+    events: events.desk,
     health: () => ({
       ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,
@@ -300,7 +312,8 @@ async function openEngine(
       spares: spares.ready.length,
       waiting: scheduler.reasons(),
       inFlight: gate.inFlight,
-      queuedEvents: events.size,
+      queuedEvents: events.queue.size,
+      owedDeliveries: events.outbox.size,
     }),
     environments: () => [
       ...scheduler.environments.map((environment) =>
@@ -369,31 +382,7 @@ function runtimesOf(registry: Registry): Set<string> {
 const layersRunning = (scheduler: Scheduler): string[] =>
   scheduler.environments.flatMap(({ version }) => (version?.layerDirectories ?? []).map(packageIdOf))
 
-/** Degraded as long as anything has a problem. */
-function conditionOf(problems: Readonly<Record<string, string | undefined>>): {
-  status: EngineHealth['status']
-  reasons: string[]
-} {
-  const reasons = Object.entries(problems).flatMap(([meaning, problem]) =>
-    problem === undefined ? [] : [`${meaning}: ${problem}`],
-  )
-  return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons }
-}
-
 /** Resolves when nothing is in flight. */
 async function quiet(clock: Clock, gate: ConcurrencyGate): Promise<void> {
   while (gate.inFlight > 0) await clock.sleep(DRAIN_POLL_MS)
 }
-
-const runSubject = (record: RunRecord): EngineEvent['subject'] => ({
-  runId: record.runId,
-  functionName: record.functionName,
-  version: record.version,
-  account: record.scope.account,
-  region: record.scope.region,
-  trigger: record.trigger,
-  status: record.status,
-  durationMs: record.durationMs,
-  cold: record.initMs !== null,
-  errorType: record.errorType,
-})

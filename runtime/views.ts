@@ -1,9 +1,10 @@
 import type { EnvironmentState } from './environments/environment-state.ts'
 import type { Environment } from './environments/environment.ts'
 import type { IsolationReport } from './environments/launcher.ts'
+import type { EngineEvent } from './feed.ts'
 import { MILLI, type Resources } from './resources.ts'
 import type { Cluster, Holding } from './scheduler/cluster.ts'
-import type { Scope } from './store/journal.ts'
+import type { RunRecord, Scope } from './store/journal.ts'
 
 /** One execution environment as it is shown. */
 export interface EnvironmentView {
@@ -47,6 +48,8 @@ export interface EngineHealth {
   readonly waiting: readonly { functionName: string; waiting: number; reason: string }[]
   readonly inFlight: number
   readonly queuedEvents: number
+  /** Outcomes of events that are owed to destinations and dead-letter targets. */
+  readonly owedDeliveries: number
 }
 
 /** Milli-units as the plain amounts people write. */
@@ -92,3 +95,28 @@ export function viewNodes(cluster: Cluster): NodeView[] {
 
 const holdersOf = (holdings: readonly Holding[], node: string, gpu: number): string[] =>
   holdings.filter((one) => one.node === node && one.gpuIndices.includes(gpu)).map((one) => one.holder)
+
+/** Degraded as long as anything has a problem. */
+export function conditionOf(problems: Readonly<Record<string, string | undefined>>): {
+  status: EngineHealth['status']
+  reasons: string[]
+} {
+  const reasons = Object.entries(problems).flatMap(([meaning, problem]) =>
+    problem === undefined ? [] : [`${meaning}: ${problem}`],
+  )
+  return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons }
+}
+
+/** A finished run as watchers are told of it. */
+export const runSubject = (record: RunRecord): EngineEvent['subject'] => ({
+  runId: record.runId,
+  functionName: record.functionName,
+  version: record.version,
+  account: record.scope.account,
+  region: record.scope.region,
+  trigger: record.trigger,
+  status: record.status,
+  durationMs: record.durationMs,
+  cold: record.initMs !== null,
+  errorType: record.errorType,
+})

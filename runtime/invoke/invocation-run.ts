@@ -193,8 +193,15 @@ export class InvocationRun implements InvocationObserver {
       )
       return
     }
-    if (environment === undefined) return this.#context.onRecord(record)
+    if (environment === undefined) return this.#recordUnhosted(record)
     environment.intake.whenAt(meta.logBytes, () => this.#journalEnd(environment, record))
+  }
+
+  /** It never came to an environment: there are no lines, but an event's record is owed. */
+  #recordUnhosted(record: RunRecord): void {
+    const { onRecord } = this.#context
+    if (this.event === undefined) return onRecord(record)
+    void this.event.recordFirst(record).then(() => onRecord(record))
   }
 
   #answer(isError: boolean, payload: Buffer, logTail: string | undefined): void {

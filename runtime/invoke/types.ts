@@ -1,5 +1,6 @@
 import type { EngineError } from '../errors.ts'
 import type { Scope } from '../store/journal.ts'
+import type { EndReason } from './event-outcome.ts'
 
 /** One synchronous invocation. The payload is never parsed by the engine. */
 export interface InvokeRequest {
@@ -58,6 +59,14 @@ export interface InvokeSink {
   streamEnded?(end: StreamEnd): void
 }
 
+/** Why an accepted event must not run. It ends at once, and whoever is told of failures is told so. */
+export interface EventRefusal {
+  readonly reason: EndReason
+  /** For the run's record. */
+  readonly errorType: string
+  readonly message: string
+}
+
 /** One asynchronous invocation to accept. */
 export interface EventRequest {
   readonly scope: Scope
@@ -69,6 +78,8 @@ export interface EventRequest {
   readonly traceId: string
   readonly clientContext: string
   readonly tenantId: string
+  /** Set by a caller who knows that this event must not run. */
+  readonly refusal?: EventRefusal
 }
 
 /** The face of the one path: what adapters call. */

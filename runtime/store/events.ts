@@ -71,8 +71,6 @@ export interface EventHead {
   readonly dueAtMs: number
   /** Attempts that have failed so far. */
   readonly attempt: number
-  /** What the last attempt answered, as JSON; null before the first has failed. */
-  readonly lastErrorJson: string | null
   readonly payloadBytes: number
 }
 
@@ -96,8 +94,8 @@ export const insertEvent = (event: Omit<StoredEvent, 'sequence' | 'payloadBytes'
   event.acceptedAtMs,
   event.dueAtMs,
   event.attempt,
-  event.lastErrorJson,
-  checksum(event.id, event.payload),
+  null,
+  checksumOf(event.id, event.payload),
   event.payload.length,
   event.payload,
 ]
@@ -140,8 +138,39 @@ export function readEventPayload(reader: Database, id: string): EventPayload {
   const row = statementsOf(reader).get('SELECT crc, payload FROM events WHERE id = ?', [id]) as
     { crc: number; payload: Buffer } | undefined // the two columns
   if (row === undefined) return { kind: 'missing' }
-  if (checksum(id, row.payload) !== row.crc) return { kind: 'damaged' }
+  if (checksumOf(id, row.payload) !== row.crc) return { kind: 'damaged' }
   return { kind: 'payload', payload: row.payload }
+}
+
+/** What the last failed attempt of an event left; null when there was none, or the event is gone. */
+export function readLastError(reader: Database, id: string): string | null {
+  const row = statementsOf(reader).get('SELECT last_error_json FROM events WHERE id = ?', [id])
+  return (row as { last_error_json: string | null } | undefined)?.last_error_json ?? null // the one column
+}
+
+/** The head of one event that has no outcome yet. */
+export function readEventHead(reader: Database, id: string): EventHead | undefined {
+  const [row] = statementsOf(reader).rows(`${HEADS} WHERE id = ?`, [id]) as HeadRow[] // the columns of HEADS
+  return row === undefined ? undefined : headOf(row, undefined)
+}
+
+/**
+ * Events without an outcome, newest first, at most `limit`; looks at 20,000 of them at most, because others
+ * wait meanwhile.
+ */
+export function newestEventHeads(
+  reader: Database,
+  query: { scope?: Scope | undefined; functionName?: string | undefined; beforeId?: string | undefined },
+  limit: number,
+): EventHead[] {
+  const sql = `SELECT * FROM (${HEADS} WHERE id < ? ORDER BY id DESC LIMIT 20000)
+    WHERE (? IS NULL OR function_name = ?) AND (? IS NULL OR (account = ? AND region = ?))
+    ORDER BY id DESC LIMIT ?`
+  const { scope, functionName = null, beforeId = '~' } = query
+  const account = scope?.account ?? null
+  const parameters = [beforeId, functionName, functionName, account, account, scope?.region ?? null, limit]
+  const rows = statementsOf(reader).rows(sql, parameters) as HeadRow[] // the columns of HEADS
+  return rows.map((row) => headOf(row, undefined))
 }
 
 /** As `loadEventHeads` with payloads; `damaged` are events to hand to `quarantineEvent`, never to forget. */
@@ -180,11 +209,11 @@ export function countQuarantinedEvents(reader: Database): number {
  * Seeded with the id, so that a payload under the wrong id is found out too; zlib forgets the seed for no
  * bytes.
  */
-const checksum = (id: string, payload: Uint8Array): number =>
+export const checksumOf = (id: string, payload: Uint8Array): number =>
   payload.length === 0 ? crc32(id) : crc32(payload, crc32(id))
 
 const HEADS = `SELECT sequence, id, account, region, function_id, function_name, qualifier, trace_id, client_context,
-  tenant_id, accepted_at_ms, due_at_ms, attempt, last_error_json, payload_bytes FROM events`
+  tenant_id, accepted_at_ms, due_at_ms, attempt, payload_bytes FROM events`
 
 /** A row as a tuple: with a hundred thousand of them at a start, objects would cost twice the time. */
 type HeadRow = readonly [
@@ -201,7 +230,6 @@ type HeadRow = readonly [
   acceptedAtMs: number,
   dueAtMs: number,
   attempt: number,
-  lastErrorJson: string | null,
   payloadBytes: number,
 ]
 
@@ -222,7 +250,6 @@ function headOf(row: HeadRow, previous: EventHead | undefined): EventHead {
     acceptedAtMs: row[10],
     dueAtMs: row[11],
     attempt: row[12],
-    lastErrorJson: row[13],
-    payloadBytes: row[14],
+    payloadBytes: row[13],
   }
 }

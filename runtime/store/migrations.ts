@@ -1,6 +1,7 @@
 import { attachmentsSchema } from './attachments.ts'
 import { codeSigningSchema } from './code-signing.ts'
 import { capacitySchema } from './capacity.ts'
+import { endedEventsSchema } from './ended-events.ts'
 import { eventsSchema } from './events.ts'
 import { eventSourcesSchema } from './event-sources.ts'
 import { functionsSchema } from './functions.ts'
@@ -27,4 +28,5 @@ export const MIGRATIONS: readonly string[] = [
   [attachmentsSchema, layersSchema, codeSigningSchema].join('\n'),
   routesSchema,
   capacitySchema,
+  endedEventsSchema,
 ]

@@ -1,4 +1,5 @@
 import type { LogScope } from './journal.ts'
+import { deleteOldestEndedEvents, endedEventBytes } from './ended-events.ts'
 import type { LogFiles } from './log-files.ts'
 import { closedLogBytes, filesOfStreams, oldestLogFiles, type LogFile } from './log-streams.ts'
 import { countRuns, deleteOldestRuns } from './runs.ts'
@@ -7,6 +8,8 @@ import type { Writer } from './writer.ts'
 
 /** Rows or files deleted in one transaction; commits get their turn between two of them. */
 const SLICE = 1000
+/** Rows with a payload. */
+const PAYLOAD_SLICE = 50
 
 /**
  * Deletes runs and log files that are too old or too many, the oldest first, in slices with `pause` between
@@ -21,6 +24,7 @@ export function applyRetention(
 ): RetentionOutcome {
   const { retention, nowMs } = request
   const runs = deleteRuns(writer, retention, nowMs, pause)
+  deleteEndedEvents(writer, retention, nowMs, pause)
   if (files === undefined) return { ...runs, logFilesDeleted: 0, logBytesKept: 0 }
   const old = nowMs - retention.logsMaxAgeMs
   closeFiles(writer, files, old)
@@ -84,6 +88,18 @@ function deleteRuns(
     runsKept -= deleted
   }
   return { runsDeleted, runsKept }
+}
+
+/** Those that are owed to somebody stay, whatever their age. */
+function deleteEndedEvents(writer: Writer, retention: Retention, nowMs: number, pause: () => void): void {
+  const deleteSlice = (beforeMs: number, limit: number): number => {
+    const deleted = writer.transaction(() => deleteOldestEndedEvents(writer.db, beforeMs, limit))
+    pause()
+    return deleted
+  }
+  while (deleteSlice(nowMs - retention.failedEventsMaxAgeMs, PAYLOAD_SLICE) === PAYLOAD_SLICE);
+  while (endedEventBytes(writer.db) > retention.failedEventsMaxBytes)
+    if (deleteSlice(Number.MAX_SAFE_INTEGER, PAYLOAD_SLICE) === 0) return
 }
 
 function closeFiles(writer: Writer, files: LogFiles, beforeMs: number): void {

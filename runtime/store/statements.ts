@@ -1,6 +1,7 @@
 import { attachmentStatements } from './attachments.ts'
 import { codeSigningStatements } from './code-signing.ts'
 import { capacityStatements } from './capacity.ts'
+import { endedEventStatements } from './ended-events.ts'
 import { eventStatements } from './events.ts'
 import { eventSourceStatements } from './event-sources.ts'
 import { functionStatements } from './functions.ts'
@@ -14,6 +15,7 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...functionStatements,
   ...eventStatements,
   ...eventSourceStatements,
+  ...endedEventStatements,
   ...runStatements,
   ...logGroupStatements,
   ...attachmentStatements,

@@ -50,6 +50,8 @@ export interface BatchOutcome {
 export interface Retention {
   readonly runsMaxAgeMs: number
   readonly runsMaxCount: number
+  readonly failedEventsMaxAgeMs: number
+  readonly failedEventsMaxBytes: number
   readonly logsMaxAgeMs: number
   readonly logsMaxBytes: number
 }

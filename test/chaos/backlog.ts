@@ -28,7 +28,6 @@ export async function queueEvents(data: string, functionName: string, count: num
         acceptedAtMs: now,
         dueAtMs: now,
         attempt: 0,
-        lastErrorJson: null,
         payload: Buffer.from(JSON.stringify({ number: first + index, filler: 'z'.repeat(200) })),
       }),
     )

@@ -10,6 +10,7 @@ import type { FunctionLimits, FunctionVersion, Resolver } from '../../runtime/re
 import { IN_MEMORY, openStore } from '../../runtime/store/open.ts'
 import { rejectsWith } from '../support/assert.ts'
 import { version, world } from '../support/scheduler-world.ts'
+import { eventParts } from './event-parts.ts'
 
 const pending = (): EngineError => new EngineError('conflict', 'It is Pending', { detail: 'pending' })
 
@@ -50,7 +51,10 @@ async function path(resolver: Resolver) {
     missingFor: () => undefined,
   })
   orphaned((orphans) => invocations.reroute(orphans))
-  invocations.events = new EventQueue({ store, clock, log, start: (...run) => invocations.start(...run) })
+  invocations.events = new EventQueue({
+    ...eventParts({ store, clock, log }),
+    start: (...run) => invocations.start(...run),
+  })
   return { ...rest, clock, scheduler, gate, invocations }
 }
 

@@ -11,6 +11,7 @@ import {
   loadEvents,
   quarantineEvent,
   readEventPayload,
+  readLastError,
   updateEventAttempt,
 } from '../../runtime/store/events.ts'
 import { IN_MEMORY, openStore, type OpenStore } from '../../runtime/store/open.ts'
@@ -48,7 +49,6 @@ events('come back in order of acceptance, page by page, with everything but the 
     acceptedAtMs: THEN_MS,
     dueAtMs: THEN_MS,
     attempt: 0,
-    lastErrorJson: null,
     payloadBytes: 11,
   })
   await store.close()
@@ -66,7 +66,7 @@ events('keep their attempts until they are deleted', async () => {
 
   const [head, ...rest] = loadEventHeads(store.reader, 0, 10)
   assert.deepEqual(
-    [head?.attempt, head?.dueAtMs, head?.lastErrorJson, rest.length],
+    [head?.attempt, head?.dueAtMs, readLastError(store.reader, idOf(1)), rest.length],
     [1, THEN_MS + 60_000, '{"errorType":"Error"}', 0],
   )
   assert.equal(countEvents(store.reader, 'fn-1'), 1)

@@ -27,7 +27,14 @@ async function open(folder: TemporaryDirectory, inline = true): Promise<TestStor
 }
 
 const messagesOf = (events: readonly LogEvent[]): string[] => events.map(({ message }) => message)
-const KEEP_ALL = { runsMaxAgeMs: 1e12, runsMaxCount: 1e9, logsMaxAgeMs: 1e12, logsMaxBytes: 1e12 }
+const KEEP_ALL = {
+  runsMaxAgeMs: 1e12,
+  runsMaxCount: 1e9,
+  failedEventsMaxAgeMs: 1e12,
+  failedEventsMaxBytes: 1e12,
+  logsMaxAgeMs: 1e12,
+  logsMaxBytes: 1e12,
+}
 const WHOLE = { startWritten: true, recorded: false }
 
 const filesBelow = (directory: string): string[] =>

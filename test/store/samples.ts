@@ -25,7 +25,6 @@ export const makeEvent = (id: string): Omit<StoredEvent, 'sequence' | 'payloadBy
   acceptedAtMs: THEN_MS,
   dueAtMs: THEN_MS,
   attempt: 0,
-  lastErrorJson: null,
   payload: Buffer.from('{"order":1}'),
 })
 

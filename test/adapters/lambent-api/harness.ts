@@ -128,6 +128,7 @@ const HEALTH = {
   waiting: [],
   inFlight: 0,
   queuedEvents: 0,
+  owedDeliveries: 0,
 } as const
 
 /** Reads a response's text until `enough` says so. */
