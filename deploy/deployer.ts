@@ -68,27 +68,37 @@ export async function deployFolder(
   const report = options.onProgress ?? (() => {})
   const project = await loadProject(paths)
   for (const text of project.warnings) report({ functionName: '', step: 'warning', text })
-  const left = project.functions.values()
   const deployed: DeployedFunction[] = []
   const problems: string[] = []
-  const work = async (): Promise<void> => {
+  /** Functions whose outcomes go to others of this project that were not there yet: they come once more. */
+  const early: FunctionSource[] = []
+  const work = async (left: Iterable<FunctionSource>, isLast: boolean): Promise<void> => {
     for (const source of left) {
       options.signal?.throwIfAborted()
       try {
         deployed.push(await deployFunction(source, options))
       } catch (error) {
         options.signal?.throwIfAborted()
+        if (!isLast && lacksDestination(error)) {
+          early.push(source)
+          continue
+        }
         const text = error instanceof LambdaError ? `${error.code}: ${error.message}` : messageOf(error)
         report({ functionName: source.name, step: 'failed', text })
         problems.push(`${source.name}: ${text}`)
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  const all = project.functions.values()
+  await Promise.all(Array.from({ length: AT_ONCE }, () => work(all, false))) // they share one iterator
+  await work(early, true)
   deployed.sort((left, right) => (left.name < right.name ? -1 : 1))
   if (problems.length > 0) throw new DeployError(problems.toSorted(), deployed)
   return deployed
 }
+
+const lacksDestination = (error: unknown): boolean =>
+  error instanceof LambdaError && error.message.startsWith('The destination ARN ')
 
 /** Deploys one function and resolves when it is Active. */
 export async function deployFunction(

@@ -138,12 +138,6 @@ export class Registry implements Resolver {
     return this.#index.byUrl(urlId)
   }
 
-  /** How events for a target are handled; undefined when nobody said, so that defaults hold. */
-  eventSettings(target: Target): EventSettings | undefined {
-    const { scope, functionName } = target.version
-    return this.#index.get(scope, functionName)?.eventSettings.get(target.qualifier)
-  }
-
   usage(scope: Scope): AccountUsage {
     let codeBytes = 0
     let reserved = 0

@@ -57,6 +57,29 @@ const SETTINGS = `{
   url: { stream: true, cors: { allowOrigins: ['https://a.example'], maxAge: '1m' } },
 }`
 
+deploying('functions may be each other’s destinations, whichever comes first', async () => {
+  using folder = temporaryDirectory()
+  await using api = await startApi()
+  const to = (other: string): string =>
+    `export const config = { onFailure: '${other}' }\nexport const handler = () => 1`
+  const path = project(folder, { 'a/index.ts': to('b'), 'b/index.ts': to('a') })
+
+  const deployed = await deployFolder([path], { endpoint: api.url })
+  const events = await api.client.send(new GetFunctionEventInvokeConfigCommand({ FunctionName: 'a' }))
+
+  assert.equal(
+    deployed.map(({ name }) => name),
+    ['a', 'b'],
+  )
+  assert.is(
+    events.DestinationConfig?.OnFailure?.Destination,
+    'arn:aws:lambda:us-east-1:000000000000:function:b',
+  )
+  project(folder, { 'a/index.ts': to('nobody') })
+  const failure = await rejects(deployFolder([path], { endpoint: api.url }))
+  assert.instance(failure, DeployError)
+})
+
 deploying('every setting reaches Lambda, in its words or as a tag', async () => {
   using folder = temporaryDirectory()
   await using api = await startApi()

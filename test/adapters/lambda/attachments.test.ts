@@ -23,6 +23,7 @@ import {
   UntagResourceCommand,
   UpdateFunctionEventInvokeConfigCommand,
   UpdateFunctionUrlConfigCommand,
+  type DestinationConfig,
 } from '@aws-sdk/client-lambda'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -246,6 +247,70 @@ attachments('event settings are replaced by put and merged by update', async () 
   assert.is(listed.FunctionEventInvokeConfigs?.length, 1)
   assert.is(nothing.name, 'InvalidParameterValueException')
   assert.is(gone.message, `The function ${ARN}:1 doesn't have an EventInvokeConfig`)
+})
+
+attachments('a destination that no outcome can get to is refused', async () => {
+  await using api = await startWithAlias()
+  const queue = 'arn:aws:sqs:us-east-1:000000000000:outcomes'
+  const put = (DestinationConfig: DestinationConfig): Promise<Refusal> =>
+    refusalOf(api.client.send(new PutFunctionEventInvokeConfigCommand({ FunctionName, DestinationConfig })))
+  const failure = async (Destination: string): Promise<string> =>
+    (await put({ OnFailure: { Destination } })).message
+
+  assert.match(
+    await failure('nonsense'),
+    "1 validation error detected: Value 'nonsense' at 'destinationConfig.onFailure.destination' failed to satisfy constraint: Member must satisfy regular expression pattern: $|kafka://",
+  )
+  assert.is(await failure(ARN), "You can't specify the function as a destination for itself.")
+  assert.is(await failure(`${ARN}:live`), "You can't specify the function as a destination for itself.")
+  assert.is(await failure(`${ARN}x`), `The destination ARN ${ARN}x is invalid.`)
+  const table = 'arn:aws:dynamodb:us-east-1:000000000000:table/t'
+  const told = (success: string, other: string): string =>
+    `The provided destination config DestinationConfig(onSuccess=${success}, onFailure=${other}) is invalid.`
+  assert.is(await failure(table), told('null', `OnFailure(destination=${table})`))
+  assert.is(await failure(`${queue}.fifo`), told('null', `OnFailure(destination=${queue}.fifo)`))
+  const bucket = await put({
+    OnSuccess: { Destination: 'arn:aws:s3:::b' },
+    OnFailure: { Destination: queue },
+  })
+  assert.is(bucket.name, 'InvalidParameterValueException')
+  assert.is(bucket.message, told('OnSuccess(destination=arn:aws:s3:::b)', `OnFailure(destination=${queue})`))
+})
+
+attachments('a destination of any kind is kept, and unknown functions have none', async () => {
+  await using api = await startWithAlias()
+  const destinations = {
+    OnSuccess: { Destination: 'arn:aws:events:us-east-1:000000000000:event-bus/default' },
+    OnFailure: { Destination: 'arn:aws:s3:::outcomes' },
+  }
+  const at = { FunctionName, Qualifier: 'live' }
+
+  const put = await api.client.send(
+    new PutFunctionEventInvokeConfigCommand({ ...at, DestinationConfig: destinations }),
+  )
+  const nobody = { FunctionName: 'nobody' }
+  const refused = await Promise.all(
+    [
+      new PutFunctionEventInvokeConfigCommand({ ...nobody, MaximumRetryAttempts: 1 }),
+      new UpdateFunctionEventInvokeConfigCommand({
+        FunctionName,
+        Qualifier: 'gone',
+        MaximumRetryAttempts: 1,
+      }),
+      new ListFunctionEventInvokeConfigsCommand(nobody),
+      new GetFunctionEventInvokeConfigCommand(nobody),
+      new DeleteFunctionEventInvokeConfigCommand(nobody),
+    ].map((command) => refusalOf(api.client.send(command as never))),
+  )
+
+  assert.equal(put.DestinationConfig, destinations)
+  assert.is(put.FunctionArn, `${ARN}:live`)
+  assert.equal(new Set(refused.map(({ name }) => name)), new Set(['ResourceNotFoundException']))
+  const none = `The function ${ARN.replace(FunctionName, 'nobody')}:$LATEST doesn't have an EventInvokeConfig`
+  assert.equal(
+    refused.map(({ message }) => message),
+    [...Array.from({ length: 3 }, () => "The function doesn't exist."), none, none],
+  )
 })
 
 attachments('what Terraform reads on the way is answered', async () => {
