@@ -77,6 +77,26 @@ export function fortyCalls(account: string): ScriptedCall[] {
     { operation: 'GetFunctionEventInvokeConfig', input: named },
     { operation: 'DeleteFunctionEventInvokeConfig', input: named },
     { operation: 'GetFunctionCodeSigningConfig', input: named },
+    { operation: 'PublishLayerVersion', input: { LayerName: 'forty', Content: { ZipFile: blob('layer') } } },
+    { operation: 'ListLayerVersions', input: { LayerName: 'forty' } },
+    { operation: 'DeleteLayerVersion', input: { LayerName: 'forty', VersionNumber: 1 } },
+    { operation: 'PutFunctionRecursionConfig', input: { ...named, RecursiveLoop: 'Allow' } },
+    { operation: 'GetRuntimeManagementConfig', input: named },
+    {
+      operation: 'CreateEventSourceMapping',
+      input: {
+        ...named,
+        EventSourceArn: `arn:aws:sqs:us-east-1:${account}:orders`,
+        BatchSize: 3,
+        Enabled: false,
+      },
+    },
+    { operation: 'ListEventSourceMappings', input: named },
+    {
+      operation: 'GetProvisionedConcurrencyConfig',
+      input: { ...named, Qualifier: 'live' },
+      error: 'ProvisionedConcurrencyConfigNotFoundException',
+    },
     { operation: 'GetAccountSettings', input: {} },
     { operation: 'ListFunctions', input: { MaxItems: 10 } },
     {

@@ -28,8 +28,8 @@ const open = (): Promise<{ lambent: RunningLambent; blobs: Blobs }> =>
 
 /** What differs from run to run, by the member's name. */
 const VOLATILE = new Set([
-  ...['RevisionId', 'LastModified', 'LastModifiedTime', 'CreationTime', 'CreatedDate'],
-  ...['Location', 'FunctionUrl', 'NextMarker'],
+  ...['RevisionId', 'LastModified', 'LastModifiedTime', 'CreationTime', 'CreatedDate', 'UUID'],
+  ...['Location', 'FunctionUrl', 'NextMarker', 'EventSourceMappingArn', 'State'],
 ])
 
 const comparable = (answers: readonly ClientAnswer[], account: string): unknown[] =>

@@ -43,19 +43,35 @@ resource "aws_cloudwatch_log_group" "logs" {
   retention_in_days = 7
   tags              = { a = "b" }
 }
+resource "aws_lambda_layer_version" "note" {
+  layer_name          = "tf-note"
+  filename            = "layer.zip"
+  source_code_hash    = filebase64sha256("layer.zip")
+  description         = "one file"
+  compatible_runtimes = ["nodejs20.x", "nodejs22.x"]
+}
+resource "aws_lambda_code_signing_config" "warn" {
+  description = "only warns"
+  allowed_publishers {
+    signing_profile_version_arns = ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/mine/abcdefghij"]
+  }
+  policies { untrusted_artifact_on_deployment = "Warn" }
+}
 resource "aws_lambda_function" "fn" {
-  function_name    = "tf-fn"
-  role             = aws_iam_role.role.arn
-  runtime          = "nodejs20.x"
-  handler          = "index.handler"
-  filename         = "fn.zip"
-  source_code_hash = filebase64sha256("fn.zip")
-  memory_size      = var.memory
-  timeout          = 10
-  publish          = true
+  function_name                  = "tf-fn"
+  role                           = aws_iam_role.role.arn
+  runtime                        = "nodejs20.x"
+  handler                        = "index.handler"
+  filename                       = "fn.zip"
+  source_code_hash               = filebase64sha256("fn.zip")
+  memory_size                    = var.memory
+  timeout                        = 10
+  publish                        = true
   reserved_concurrent_executions = 5
+  layers                         = [aws_lambda_layer_version.note.arn]
+  code_signing_config_arn        = aws_lambda_code_signing_config.warn.arn
   environment { variables = { STAGE = "test" } }
-  tags = { team = "x" }
+  tags       = { team = "x" }
   depends_on = [aws_cloudwatch_log_group.logs]
 }
 resource "aws_lambda_alias" "live" {
@@ -81,5 +97,27 @@ resource "aws_lambda_function_event_invoke_config" "async" {
   function_name                = aws_lambda_function.fn.function_name
   maximum_retry_attempts       = var.retries
   maximum_event_age_in_seconds = 120
+}
+resource "aws_lambda_provisioned_concurrency_config" "ready" {
+  function_name                     = aws_lambda_function.fn.function_name
+  qualifier                         = aws_lambda_alias.live.name
+  provisioned_concurrent_executions = 1
+}
+resource "aws_lambda_event_source_mapping" "queue" {
+  function_name    = aws_lambda_function.fn.arn
+  event_source_arn = "arn:aws:sqs:us-east-1:000000000000:orders"
+  batch_size       = 5
+  enabled          = false
+  filter_criteria {
+    filter { pattern = jsonencode({ body = { kind = ["order"] } }) }
+  }
+}
+resource "aws_lambda_runtime_management_config" "auto" {
+  function_name     = aws_lambda_function.fn.function_name
+  update_runtime_on = "FunctionUpdate"
+}
+resource "aws_lambda_function_recursion_config" "loop" {
+  function_name  = aws_lambda_function.fn.function_name
+  recursive_loop = "Allow"
 }
 output "url" { value = aws_lambda_function_url.url.function_url }
