@@ -5,6 +5,7 @@ import type { Scope } from '../../runtime/store/journal.ts'
 import { Constraints, pattern } from './constraints.ts'
 import type { Fields } from './fields.ts'
 import { newImage, refuseZipMembers } from './images.ts'
+import { checkTenancy, readTenancy } from './tenancy.ts'
 import { checkKept, readKept } from './kept-members.ts'
 import { LAYER_VERSION_ARN } from './layer-names.ts'
 import { resolveLayers } from './layer-references.ts'
@@ -26,7 +27,7 @@ const APPLICATION_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] 
 const SYSTEM_LEVELS = ['DEBUG', 'INFO', 'WARN'] as const
 
 /** Members that would be stored and then not honoured: better refused than ignored. */
-const NOT_BUILT = ['CapacityProviderConfig', 'DurableConfig', 'TenancyConfig']
+const NOT_BUILT = ['CapacityProviderConfig', 'DurableConfig']
 
 /** What a function has where nothing is said. */
 const initialSettings = (functionName: string): FunctionSettings => ({
@@ -91,6 +92,7 @@ export function readConfiguration(
       : base.layers,
     image: base.image,
     kept: readKept(body, base.kept, runtime, target.scope),
+    ...readTenancy(body, before),
   }
 }
 
@@ -134,6 +136,7 @@ function checkMembers(
   constraints.oneOf(body.text('PackageType'), 'packageType', ['Zip', 'Image'])
   readArchitecture(body, constraints)
   checkKept(body, constraints)
+  if (isNew) checkTenancy(body, constraints)
   constraints.pattern(
     body.fields('DeadLetterConfig')?.text('TargetArn'),
     'deadLetterConfig.targetArn',

@@ -16,6 +16,7 @@ import { awsError, internalError } from './errors.ts'
 import { invokeComplete, payloadChunk } from './event-stream.ts'
 import { parseFunctionLabel, type FunctionLabel } from './labels.ts'
 import { scopeOf } from './scope.ts'
+import { checkTenantId } from './tenancy.ts'
 
 /** What of a request line and its headers an invocation needs; absent headers are undefined. */
 export interface InvokeHead {
@@ -116,6 +117,7 @@ export class Invocations {
     const { invoker, limits } = this.#parts
     const scope = scopeOf(head, head.query)
     const { functionName, qualifier } = parseFunctionLabel(head.label, qualifierOf(head.query), scope)
+    if (head.tenantId !== undefined) checkTenantId(head.tenantId)
     const type = head.invocationType ?? 'RequestResponse'
     if (type !== 'RequestResponse')
       return this.#startOther(type, head, body, sink, requestId, traceId, { functionName, qualifier })

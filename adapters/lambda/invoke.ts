@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { invokeAsyncReply, invokeAsyncTarget } from './invoke-async.ts'
 import {
   Invocations,
   invokeTarget,
@@ -19,10 +20,14 @@ export function createInvokeHandler(
   const limit = maxPayloadBytes(parts.limits)
   return (request, response) => {
     if (request.method !== 'POST') return false
-    const target = invokeTarget(request.url ?? '')
+    const url = request.url ?? ''
+    const usual = invokeTarget(url)
+    const target = usual ?? invokeAsyncTarget(url)
     if (target === undefined) return false
-    const head = headOf(request, target)
-    const reply = new HttpReply(response)
+    const asked = headOf(request, target)
+    const head = usual === undefined ? { ...asked, invocationType: 'Event' } : asked
+    const plain = new HttpReply(response)
+    const reply = usual === undefined ? invokeAsyncReply(plain) : plain
     const announced = Number(request.headers['content-length'] ?? 0)
     if (announced > limit) {
       request.resume()

@@ -53,6 +53,7 @@ export function configurationRow(record: FunctionRecord, version: VersionRecord,
     Architectures: [settings.architecture],
     EphemeralStorage: { Size: settings.ephemeralMb },
     LoggingConfig: loggingConfig(settings),
+    TenancyConfig: settings.perTenant === true ? { TenantIsolationMode: 'PER_TENANT' } : undefined,
   }
 }
 

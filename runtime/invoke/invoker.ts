@@ -6,6 +6,8 @@ import type { Scheduler } from '../scheduler/scheduler.ts'
 import type { Scope } from '../store/journal.ts'
 import { throttle, type ConcurrencyGate } from './concurrency.ts'
 import type { EventQueue } from './event-queue.ts'
+import { checkTenant, refusalOf } from './admission.ts'
+import { withLineage } from './lineage.ts'
 import { traceIdOf } from './trace.ts'
 import { InvocationRun, type RecordFirst, type RunContext, type RunRequest } from './invocation-run.ts'
 import type { EventRequest, InvokeOutcome, InvokeRequest, Invoker, InvokeSink } from './types.ts'
@@ -53,8 +55,12 @@ export class InvocationPath implements Invoker {
   async accept(request: EventRequest): Promise<void> {
     if (this.#closing.signal.aborted) throw stopping()
     if (this.events === undefined) throw new EngineError('unavailable', 'The engine is starting.')
-    const resolve = (): Target =>
-      this.#parts.resolver.resolve(request.scope, request.functionName, request.qualifier)
+    const resolve = (): Target => {
+      const { scope, functionName, qualifier } = request
+      const target = this.#parts.resolver.resolve(scope, functionName, qualifier)
+      checkTenant(request, target)
+      return target
+    }
     try {
       await this.events.accept(request, resolve)
     } catch (error) {
@@ -83,8 +89,8 @@ export class InvocationPath implements Invoker {
       if (error instanceof EngineError) return sink.refused(error)
       throw error
     }
-    const missing = this.#parts.missingFor(target.version.runtime)
-    if (missing !== undefined) return sink.refused(missing)
+    const unfit = this.#parts.missingFor(target.version.runtime) ?? refusalOf(request, target)
+    if (unfit !== undefined) return sink.refused(unfit)
     const refusal = this.#parts.gate.enter(request.scope, target)
     if (refusal !== undefined) return sink.refused(throttle(refusal))
     this.#submit(new InvocationRun({ context: this.#parts.context, request, sink, target, ...event }))
@@ -137,8 +143,10 @@ export class InvocationPath implements Invoker {
         version: target.version,
         limits: target.limits,
         invokedArn: target.invokedArn,
-        traceId:
+        traceId: withLineage(
           request.traceId === '' ? traceIdOf(request.requestId, this.#parts.clock.nowMs()) : request.traceId,
+          target.limits,
+        ),
         clientContext: request.clientContext,
         tenantId: request.tenantId,
         payload: request.payload,

@@ -46,6 +46,8 @@ export interface FunctionSettings {
   readonly image: ImageReference | undefined
   /** What an adapter stores and gets back unread, by its own names: the engine has no use for it. */
   readonly kept: Readonly<Record<string, unknown>>
+  /** Tenants of the function are kept apart; given when it is made, and never changed. */
+  readonly perTenant?: boolean
 }
 
 /** Whether a version can run. `failed` says why preparation did not succeed. */

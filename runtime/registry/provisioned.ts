@@ -192,7 +192,12 @@ export function provisionedWishes(record: FunctionRecord): ReadyVersion[] {
   const wishes: ReadyVersion[] = []
   const latest = record.versions.get(LATEST)
   const { provisioned: count = 0 } = readTags(record.tags)
-  if (count > 0 && latest?.state.kind === 'active' && latest.update.kind !== 'in-progress')
+  if (
+    count > 0 &&
+    latest?.settings.perTenant !== true &&
+    latest?.state.kind === 'active' &&
+    latest.update.kind !== 'in-progress'
+  )
     wishes.push({ version: latest.runnable, count, share: undefined })
   for (const [number, share] of record.limits.provisioned ?? []) {
     const version = record.versions.get(number)
@@ -273,6 +278,11 @@ function checkOverlap(record: FunctionRecord, qualifier: string): void {
 function checkRoom(record: FunctionRecord, qualifier: string, requested: number, making: Making): void {
   const version = record.versions.get(record.aliases.get(qualifier)?.version ?? qualifier)
   if (version === undefined) return
+  if (version.settings.perTenant === true)
+    throw new EngineError(
+      'invalid',
+      'Provisioned Concurrency is not supported for functions with tenancy configuration.',
+    )
   const { resources, labels = {} } = version.runnable.execution
   const missing = making.feasible(resources, labels, requested)
   if (missing !== undefined)

@@ -340,6 +340,7 @@ export class Registry implements Resolver {
   #show(record: FunctionRecord, before: FunctionRecord | undefined): void {
     if (record === before) return
     record.limits.reservedConcurrency = record.reservedConcurrency
+    record.limits.mayLoop = record.recursion === 'allow'
     shareOut(record)
     this.#index.put(record)
     this.#parts.onFunction?.(record)

@@ -84,6 +84,7 @@ export function runnableOf(
     layerDirectories: settings.layers.map((layer) => making.layerDirectory(layer.packageId)),
     logging: settings.logging,
     execution: run.execution,
+    ...(settings.perTenant === true ? { perTenant: true } : {}),
   }
 }
 

@@ -67,6 +67,8 @@ export interface FunctionVersion {
   readonly layerDirectories: readonly string[]
   readonly logging: LoggingSettings
   readonly execution: ExecutionSettings
+  /** Every invocation names a tenant, and no environment serves two. */
+  readonly perTenant?: boolean
 }
 
 /** What a name and qualifier resolve to at this moment. */
@@ -91,6 +93,8 @@ export interface FunctionLimits {
   reservedConcurrency: number | null
   /** Invocations in flight now, all versions; maintained by the concurrency gate. */
   inFlight: number
+  /** A function that calls itself in circles is not stopped. */
+  mayLoop?: boolean
   /** By version, where environments are kept ready for one. */
   provisioned?: ReadonlyMap<string, ProvisionedShare> | undefined
 }
