@@ -8,7 +8,7 @@ interface Asking {
   readonly traceId: string
 }
 
-/** Throws EngineError 'invalid' when a function that keeps tenants apart is asked without one, or the reverse. */
+/** Throws EngineError 'invalid' when a function that keeps tenants apart is given none, or another one is. */
 export function checkTenant({ tenantId }: Pick<Asking, 'tenantId'>, { version }: Target): void {
   const refusal = wrongTenant(tenantId, version.perTenant === true)
   if (refusal !== undefined) throw refusal
