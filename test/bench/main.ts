@@ -1,5 +1,6 @@
 import { measureEvents } from './events.ts'
 import { measureCold } from './cold.ts'
+import { measureAgainst } from './compare.ts'
 import { measureFrames } from './frames.ts'
 import { measureHttp } from './http.ts'
 import { loadTool } from './load.ts'
@@ -9,8 +10,8 @@ import { print, type Figure } from './report.ts'
 
 /**
  * `npm run bench [-- section…] [--rounds N] [--seconds N] [--assert]`: every figure of the scoreboard in one
- * run, as
- * ratios against floors measured beside it. `--assert` fails below 70 % of a target, so that noise does not.
+ * run, as ratios against floors measured beside it. `--assert` fails below 70 % of a target, so that noise
+ * does not. `-- compare --against FOLDER` measures this build and the one in another checkout in turns.
  */
 const argv = process.argv.slice(2)
 const option = (name: string, fallback: number): number => {
@@ -28,6 +29,8 @@ const sections: Record<string, () => Promise<Figure[]>> = {
   memory: measureMemory,
   peers: () => measurePeers(rounds, seconds),
 }
+const against = argv.indexOf('--against')
+if (against >= 0) sections.compare = () => measureAgainst(argv[against + 1] ?? '', rounds, seconds)
 const wanted = argv.filter((word) => word in sections)
 const figures: Figure[] = []
 for (const name of wanted.length > 0 ? wanted : Object.keys(sections)) {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import yazl from 'yazl'
 import { temporaryDirectory, type TemporaryDirectory } from './temporary.ts'
 
-const program = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'lambent.js')
+const built = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'lambent.js')
 
 /** A running `lambent start` of the built program: a process of its own. */
 export interface RunningLambent extends AsyncDisposable {
@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** An existing data folder; a new one that is removed in the end when absent. */
   readonly data?: string
+  /** Another build of it, such as an older one to compare with. */
+  readonly program?: string
 }
 
 /** Starts the built program on free ports and resolves when it says that it is ready. */
@@ -37,6 +39,7 @@ export async function startLambent({
   argv = [],
   settings = {},
   data,
+  program = built,
 }: StartOptions = {}): Promise<RunningLambent> {
   const folder: TemporaryDirectory | undefined = data === undefined ? temporaryDirectory() : undefined
   const directory = data ?? folder?.path ?? ''
