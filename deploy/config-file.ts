@@ -5,12 +5,15 @@ import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { buildFailure, describe } from './bundle-build.ts'
 import { sdkPlugin } from './bundle-sdk.ts'
+import { parsePattern, shapeOf } from '../runtime/registry/route-pattern.ts'
 import { readConfigExport } from './config-export.ts'
+import { wireRoute, type WireRoute } from './config-routes.ts'
 import {
   checkFunction,
   checkProject,
   isFunctionName,
   type CheckedFunction,
+  type CheckedProject,
   type ConfigFindings,
 } from './config-schema.ts'
 
@@ -22,9 +25,20 @@ export interface FunctionSource {
   readonly config: CheckedFunction
 }
 
+/** The routes that one place declares; they are replaced together. */
+export interface RouteSource {
+  /** `project:NAME` or `function:NAME`. */
+  readonly source: string
+  /** For a person: the file. */
+  readonly place: string
+  readonly routes: readonly WireRoute[]
+}
+
 /** Everything that was found under some paths. */
 export interface Project {
   readonly functions: readonly FunctionSource[]
+  /** Also those that declare none, because they may have done so before. */
+  readonly routeSources: readonly RouteSource[]
   /** For a person, one line each. */
   readonly warnings: readonly string[]
   /** Absolute paths that say which functions there are: watch them beside the functions' own sources. */
@@ -57,6 +71,7 @@ export async function loadProject(paths: readonly string[]): Promise<Project> {
 class Search {
   readonly #findings: ConfigFindings = { problems: [], warnings: [] }
   readonly #functions: FunctionSource[] = []
+  readonly #routeSources: RouteSource[] = []
   readonly #configFiles: string[] = []
 
   async visit(path: string): Promise<void> {
@@ -77,9 +92,13 @@ class Search {
       else if (other.entry !== one.entry)
         this.#problem(one.entry, `the function "${one.name}" is defined in ${shown(other.entry)} too`)
     }
+    const functions = [...seen.values()]
+    const routeSources = [...this.#routeSources, ...functions.map(ownRoutes)]
+    this.#findings.problems.push(...routesTwice(routeSources))
     if (this.#findings.problems.length > 0) throw new ProjectError(this.#findings.problems)
     return {
-      functions: [...seen.values()],
+      functions,
+      routeSources,
       warnings: this.#findings.warnings,
       configFiles: this.#configFiles,
     }
@@ -91,6 +110,7 @@ class Search {
     const functions = join(folder, 'functions')
     if (config !== undefined) await this.#addProject(config)
     else if (entry !== undefined) return await this.#addFile(entry)
+    else this.#routeSources.push({ source: projectSource(folder), place: shown(folder), routes: [] })
     const found =
       (await this.#visitChildren(folder)) + (isFolder(functions) ? await this.#visitChildren(functions) : 0)
     if (config === undefined && found === 0)
@@ -156,6 +176,7 @@ class Search {
       return
     }
     const project = checkProject(exported, shown(path), this.#findings)
+    this.#addRoutes(path, project)
     for (const [key, { entry, ...config }] of Object.entries(project?.functions ?? {})) {
       const file = resolve(dirname(path), entry)
       const found = isFolder(file) ? firstIn(file, ENTRY_NAMES) : existsSync(file) ? file : undefined
@@ -168,6 +189,26 @@ class Search {
       if (own !== undefined)
         this.#add({ name: config.name ?? key, entry: found, config: { ...own, ...config } })
     }
+  }
+
+  #addRoutes(path: string, project: CheckedProject | undefined): void {
+    const names = new Map(
+      Object.entries(project?.functions ?? {}).map(([key, { name = key }]) => [key, name]),
+    )
+    // A function may be called by its place in the file or by its name.
+    const renamed = (reference: string): string => {
+      const [key = '', ...qualifier] = reference.split(':')
+      return [names.get(key) ?? key, ...qualifier].join(':')
+    }
+    const routes = Object.entries(project?.routes ?? {}).map(([key, given]) => {
+      const { authorizer, ...route } = wireRoute(key, given)
+      const guard = isGuard(authorizer)
+        ? { ...authorizer, function: renamed(authorizer.function) }
+        : authorizer
+      const settings = guard === undefined ? route : { ...route, authorizer: guard }
+      return { ...settings, route: key, function: renamed(route.function) }
+    })
+    this.#routeSources.push({ source: projectSource(dirname(path)), place: shown(path), routes })
   }
 
   #add(source: FunctionSource): void {
@@ -195,6 +236,44 @@ class Search {
   #problem(path: string, text: string): void {
     this.#findings.problems.push(`${shown(path)}: ${text}`)
   }
+}
+
+/** What a function's own configuration routes to it. */
+const ownRoutes = ({ name, entry, config }: FunctionSource): RouteSource => ({
+  source: `function:${name}`,
+  place: shown(entry),
+  routes: (config.routes ?? []).map((key) => wireRoute(key, name)),
+})
+
+const isGuard = (authorizer: unknown): authorizer is { function: string } =>
+  typeof authorizer === 'object' && authorizer !== null && 'function' in authorizer
+
+/** A project is known by its package's name, else by its folder's. */
+function projectSource(folder: string): string {
+  let name: unknown
+  try {
+    // whatever it is, its name is checked
+    name = (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: unknown } | null)?.name
+  } catch {
+    // most folders have none
+  }
+  return `project:${typeof name === 'string' && name !== '' ? name.slice(0, 150) : basename(folder)}`
+}
+
+/** A problem for every route that is declared twice. */
+function routesTwice(sources: readonly RouteSource[]): string[] {
+  const seen = new Map<string, { key: string; place: string }>()
+  return sources.flatMap(({ place, routes }) =>
+    routes.flatMap(({ route: key }) => {
+      const pattern = parsePattern(key)
+      if (typeof pattern === 'string') return [] // told already
+      const shape = shapeOf(pattern)
+      const other = seen.get(shape)
+      seen.set(shape, { key, place })
+      if (other === undefined) return []
+      return [`${place}: routes: "${key}" matches the same requests as "${other.key}" in ${other.place}`]
+    }),
+  )
 }
 
 function errorsOf(error: unknown): { errors: string[] } {

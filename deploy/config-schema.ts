@@ -1,20 +1,12 @@
 import { z } from 'zod'
-import { parseDuration } from '../runtime/sdk/index.ts'
+import { cors, duration } from './config-fields.ts'
+import { functionRoutes, projectRoutes, ROUTE_KEYS } from './config-routes.ts'
 
 /** What is wrong with one setting, and what works but not yet; each begins with the place. */
 export interface ConfigFindings {
   readonly problems: string[]
   readonly warnings: string[]
 }
-
-const duration = z.unknown().transform((value, context): number | null => {
-  try {
-    return parseDuration(value)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
-    return z.NEVER
-  }
-})
 
 const FUNCTION_NAME = /^[a-zA-Z0-9-_]{1,64}$/
 const name = z.string().regex(FUNCTION_NAME, 'a name has 1 to 64 letters, digits, - and _')
@@ -24,15 +16,6 @@ const whole = z.number().int().positive()
 const gpuText = z
   .string()
   .regex(/^(?:[a-z][a-z0-9-]*:)?\d+(?:\.\d{1,3})?$/, "give a count (2), a share (0.25) or a model ('h100:2')")
-
-const cors = z.strictObject({
-  allowOrigins: z.array(z.string()).optional(),
-  allowMethods: z.array(z.string()).optional(),
-  allowHeaders: z.array(z.string()).optional(),
-  exposeHeaders: z.array(z.string()).optional(),
-  allowCredentials: z.boolean().optional(),
-  maxAge: duration.optional(),
-})
 
 const url = z.union([
   z.boolean(),
@@ -61,7 +44,7 @@ const functionShape = {
   env: texts.optional(),
   layers: z.array(z.string()).optional(),
   url: url.optional(),
-  routes: z.array(z.string()).optional(),
+  routes: functionRoutes.optional(),
   schedules: z.array(z.union([z.string(), schedule])).optional(),
   tags: texts.optional(),
   cpu: amount.optional(),
@@ -93,7 +76,7 @@ const functionConfig = z.strictObject(functionShape)
 const projectFunction = z.strictObject({ ...functionShape, entry: z.string() })
 const project = z.strictObject({
   functions: z.record(name, projectFunction).optional(),
-  routes: z.record(z.string(), z.unknown()).optional(),
+  routes: projectRoutes.optional(),
   schedules: z.record(z.string(), z.unknown()).optional(),
   placementGroups: z.record(z.string(), z.unknown()).optional(),
   resources: z.record(z.string(), amount).optional(),
@@ -105,8 +88,8 @@ export type CheckedProjectFunction = z.output<typeof projectFunction>
 export type CheckedProject = z.output<typeof project>
 
 /** Settings that mean something and that nothing acts on yet. */
-const UNBUILT_OF_FUNCTION = ['routes', 'schedules', 'durable', 'placementGroup'] as const
-const UNBUILT_OF_PROJECT = ['routes', 'schedules', 'placementGroups', 'resources'] as const
+const UNBUILT_OF_FUNCTION = ['schedules', 'durable', 'placementGroup'] as const
+const UNBUILT_OF_PROJECT = ['schedules', 'placementGroups', 'resources'] as const
 
 /** Checks a function's `config`; undefined when it has problems, which are added to `findings`. */
 export function checkFunction(
@@ -175,6 +158,7 @@ function knownKeys(path: readonly PropertyKey[]): string[] {
   if (path.length === 0) return [...Object.keys(functionShape), ...Object.keys(project.shape)]
   if (path[0] === 'functions' && path.length === 2) return Object.keys(projectFunction.shape)
   if (path.at(-1) === 'cors') return Object.keys(cors.shape)
+  if (path[0] === 'routes' && path.length === 2) return ROUTE_KEYS
   return path.at(-1) === 'url' ? ['auth', 'cors', 'stream'] : []
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, extname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { bundle, type Bundle } from './bundle.ts'
 import { readZip, runsAsItIs, zipFolder } from './bundle-plain.ts'
-import { loadProject, type FunctionSource } from './config-file.ts'
+import { loadProject, type FunctionSource, type Project } from './config-file.ts'
 import { nodeTargetOf, wishOf, type FunctionWish } from './function-wish.ts'
 import {
   callOrUndefined,
@@ -13,6 +13,7 @@ import {
   type LambdaCall,
   type LambdaTarget,
 } from './lambda-client.ts'
+import { deployRoutes } from './route-deploy.ts'
 
 /** Where to, and who wants to know how it goes. */
 export interface DeployOptions extends LambdaTarget {
@@ -38,6 +39,8 @@ export interface DeployedFunction {
   readonly outcome: 'created' | 'updated' | 'unchanged'
   /** As Lambda says it; undefined when it has none. */
   readonly url: string | undefined
+  /** Of this deploy: those that lead to it. */
+  readonly routes: readonly string[]
   readonly entry: string
   /** Absolute paths whose change changes the function. */
   readonly inputs: readonly string[]
@@ -76,7 +79,8 @@ export async function deployFolder(
     for (const source of left) {
       options.signal?.throwIfAborted()
       try {
-        deployed.push(await deployFunction(source, options))
+        const done = await deployFunction(source, options)
+        deployed.push({ ...done, routes: routesTo(source.name, project) })
       } catch (error) {
         options.signal?.throwIfAborted()
         if (!isLast && lacksDestination(error)) {
@@ -93,6 +97,7 @@ export async function deployFolder(
   await Promise.all(Array.from({ length: AT_ONCE }, () => work(all, false))) // they share one iterator
   await work(early, true)
   deployed.sort((left, right) => (left.name < right.name ? -1 : 1))
+  problems.push(...(await routesOf(project, options, report)))
   if (problems.length > 0) throw new DeployError(problems.toSorted(), deployed)
   return deployed
 }
@@ -100,7 +105,31 @@ export async function deployFolder(
 const lacksDestination = (error: unknown): boolean =>
   error instanceof LambdaError && error.message.startsWith('The destination ARN ')
 
-/** Deploys one function and resolves when it is Active. */
+/** Routes of a project that lead to a function. */
+const routesTo = (name: string, { routeSources }: Project): string[] =>
+  routeSources.flatMap(({ routes }) =>
+    routes.filter((one) => one.function.split(':')[0] === name).map(({ route }) => route),
+  )
+
+/** Deploys the routes once their functions are there; answers with what was refused. */
+async function routesOf(
+  { routeSources }: Project,
+  options: DeployOptions,
+  report: (progress: DeployProgress) => void,
+): Promise<readonly string[]> {
+  const signal = options.signal ?? new AbortController().signal
+  try {
+    const { warnings, problems } = await deployRoutes(routeSources, createLambdaCall(options, signal))
+    for (const text of warnings) report({ functionName: '', step: 'warning', text })
+    for (const text of problems) report({ functionName: '', step: 'failed', text })
+    return problems
+  } catch (error) {
+    signal.throwIfAborted()
+    return [messageOf(error)]
+  }
+}
+
+/** Deploys one function and resolves when it is Active; its routes are for the whole project. */
 export async function deployFunction(
   source: FunctionSource,
   options: DeployOptions,
@@ -127,7 +156,7 @@ export async function deployFunction(
   const { url, changed: urlChanged } = await deploy.url(wish)
   const result = outcome === 'unchanged' && (changed || urlChanged) ? 'updated' : outcome
   report('done', result)
-  return { name, arn, version, codeSha256, outcome: result, url, entry, inputs: made.inputs }
+  return { name, arn, version, codeSha256, outcome: result, url, routes: [], entry, inputs: made.inputs }
 }
 
 /** Makes the zip: a zip as it is, plain Lambda code with its folder, everything else bundled. */

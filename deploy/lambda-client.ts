@@ -79,8 +79,9 @@ function credentials({ account, region }: LambdaTarget): Record<string, string> 
 
 function messageIn(text: string): string | undefined {
   try {
-    const body = JSON.parse(text) as { message?: unknown; Message?: unknown } // checked below
-    const message = body.message ?? body.Message
+    // checked below; the Lambent API's errors lie one level deeper
+    const body = JSON.parse(text) as { message?: unknown; Message?: unknown; error?: { message?: unknown } }
+    const message = body.message ?? body.Message ?? body.error?.message
     return typeof message === 'string' ? message : undefined
   } catch {
     return text === '' ? undefined : text.slice(0, 500) // an answer that is not JSON speaks for itself

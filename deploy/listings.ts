@@ -14,7 +14,7 @@ export interface Listing {
 /** What `lambent ls` lists, by noun. */
 export const LISTS: Readonly<Record<string, Listing>> = {
   functions: {
-    headings: ['NAME', 'RUNTIME', 'STATE', 'MEMORY', 'TIMEOUT', 'CHANGED', 'URL'],
+    headings: ['NAME', 'RUNTIME', 'STATE', 'MEMORY', 'TIMEOUT', 'CHANGED', 'URL', 'ROUTES'],
     read: (api) => readRecords(api, 'functions'),
     row: (item, nowMs) => [
       text(item.name),
@@ -26,6 +26,7 @@ export const LISTS: Readonly<Record<string, Listing>> = {
       recordsIn(item, 'urls')
         .map((url) => text(url.urlByPath))
         .join(' '),
+      Array.isArray(item.routes) ? item.routes.map(text).join(', ') : '',
     ],
   },
   environments: {

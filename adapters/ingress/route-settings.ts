@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parsePattern } from './route-pattern.ts'
+import { parsePattern } from '../../runtime/registry/route-pattern.ts'
 
 const texts = z.array(z.string()).max(100)
 const functionReference = z

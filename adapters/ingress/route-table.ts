@@ -2,7 +2,13 @@ import type { RouteRecord, Routes } from '../../runtime/registry/routes.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import { DEFAULT_ACCOUNT, DEFAULT_REGION } from '../lambda/scope.ts'
 import { apiIdOf } from './api-id.ts'
-import { bySpecificity, decoded, matchPath, parsePattern, type RoutePattern } from './route-pattern.ts'
+import {
+  bySpecificity,
+  decoded,
+  matchPath,
+  parsePattern,
+  type RoutePattern,
+} from '../../runtime/registry/route-pattern.ts'
 import type { RouteSettings } from './route-settings.ts'
 
 /** A route ready to be matched. */

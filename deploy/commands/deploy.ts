@@ -7,18 +7,19 @@ import type { Session } from '../session.ts'
 export async function deploy(session: Session, paths: readonly string[]): Promise<ExitCode> {
   const { api, out } = session
   const deployed = await deployPaths(session, api.endpoint, paths)
-  const shown = deployed.map(({ name, arn, version, codeSha256, outcome, url }) => ({
+  const shown = deployed.map(({ name, arn, version, codeSha256, outcome, url, routes }) => ({
     name,
     arn,
     version,
     codeSha256,
     outcome,
     url,
+    routes,
   }))
   await out.answer(shown, () =>
     table(
-      ['NAME', 'OUTCOME', 'URL'],
-      shown.map(({ name, outcome, url = '' }) => [name, outcome, url]),
+      ['NAME', 'OUTCOME', 'URL', 'ROUTES'],
+      shown.map(({ name, outcome, url = '', routes }) => [name, outcome, url, routes.join(', ')]),
     ),
   )
   return EXIT.ok

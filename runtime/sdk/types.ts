@@ -121,12 +121,49 @@ export interface ProjectFunction extends FunctionConfig {
 
 /** Where a route leads. */
 export interface RouteConfig {
+  /** A function's name, or name:version for one of its versions or aliases. */
   function: string
-  /** Shape of the event; '2.0' when absent. */
-  payload?: '2.0' | '1.0' | 'alb'
-  /** Function that decides whether a request may pass. */
-  authorizer?: string
+  /** Shape of the event: of an HTTP API ('2.0' when absent, '1.0'), a REST API or a load balancer. */
+  payload?: '2.0' | '1.0' | 'rest' | 'alb'
+  /** For 'alb': headers and parameters as lists. */
+  multiValue?: boolean
+  cors?: boolean | CorsConfig
+  /** The caller is answered after it, whatever the function does. */
+  timeout?: Duration
+  stageVariables?: Record<string, string>
+  /** Who may pass: 'iam', or the name of a function that decides on the whole request. */
+  authorizer?: string | AuthorizerConfig
 }
+
+/** Who may pass a route, as on API Gateway. An identity source is `$request.header.Authorization` or alike. */
+export type AuthorizerConfig =
+  | { type: 'iam' }
+  | {
+      type: 'jwt'
+      issuer: string
+      audience: string | string[]
+      /** What the issuer's OpenID configuration says when absent. */
+      jwksUri?: string
+      identitySource?: string
+      /** A token needs one of them. */
+      scopes?: string[]
+    }
+  | {
+      type: 'request'
+      function: string
+      payload?: '1.0' | '2.0'
+      identitySource?: string | string[]
+      /** How long an answer holds for the same identity; not at all when absent. */
+      ttl?: Duration
+    }
+  | {
+      type: 'token'
+      function: string
+      identitySource?: string
+      /** A regular expression that a token must match as a whole. */
+      validation?: string
+      ttl?: Duration
+    }
 
 /** A gang of reservations. */
 export interface PlacementGroupConfig {

@@ -177,14 +177,14 @@ configuring('what is not built yet is a warning that says so', async () => {
   const path = project(folder, {
     'lambent.config.ts': `export default {
       functions: { f: { entry: 'f.ts', durable: true, placementGroup: 'g' } },
-      routes: { 'GET /': 'f' },
+      schedules: { nightly: { expression: 'rate(1 day)', function: 'f' } },
     }`,
     'f.ts': '',
   })
 
   const { warnings } = await loadProject([path])
 
-  assert.match(warnings.join('\n'), /lambent\.config\.ts: routes is not built yet and has no effect/)
+  assert.match(warnings.join('\n'), /lambent\.config\.ts: schedules is not built yet and has no effect/)
   assert.match(warnings.join('\n'), /functions\.f: durable is not built yet/)
   assert.match(warnings.join('\n'), /functions\.f: placementGroup is not built yet/)
 })

@@ -6,7 +6,7 @@ import {
   parsePattern,
   shapeOf,
   type RoutePattern,
-} from '../../../adapters/ingress/route-pattern.ts'
+} from '../../runtime/registry/route-pattern.ts'
 
 const patterns = suite('route patterns')
 
