@@ -135,7 +135,7 @@ export interface RouteConfig {
   authorizer?: string | AuthorizerConfig
 }
 
-/** Who may pass a route, as on API Gateway. An identity source is `$request.header.Authorization` or alike. */
+/** Who may pass a route, as on API Gateway. An identity source is such as `$request.header.Authorization`. */
 export type AuthorizerConfig =
   | { type: 'iam' }
   | {

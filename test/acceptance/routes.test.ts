@@ -8,7 +8,7 @@ import { runCli } from '../support/cli.ts'
 import { startLambent } from '../support/lambent.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../support/temporary.ts'
 
-/** Routes of a project on the built program: deployed, called, taken away again, still there after a restart. */
+/** Routes of a project on the built program: deployed, called, taken away, still there after a restart. */
 const routes = suite('routes of a project')
 
 function write(folder: TemporaryDirectory, files: Readonly<Record<string, string>>): string {
