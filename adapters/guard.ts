@@ -15,6 +15,8 @@ export interface Refusal {
 export interface GuardPolicy {
   /** On the api port a browser is let in only from our own origin; on ingress each URL's `Cors` decides. */
   readonly face: 'api' | 'ingress'
+  /** How this listener's own pages are reached. */
+  readonly protocol: 'http' | 'https'
   /** Lower-case host names that are let in beside localhost and loopback. */
   readonly names: ReadonlySet<string>
   /** Suffixes with their leading dot: `.example.com` lets every name below example.com in. */
@@ -40,6 +42,7 @@ export function createGuardPolicy(options: {
   listenHost: string
   allowHosts: readonly string[]
   publicUrl?: string | undefined
+  protocol?: 'http' | 'https'
 }): GuardPolicy {
   const names = new Set<string>()
   const suffixes: string[] = []
@@ -55,7 +58,14 @@ export function createGuardPolicy(options: {
       if (options.face === 'ingress' && isIP(name) === 0) suffixes.push(`.${name}`)
     }
   }
-  return { face: options.face, names, suffixes, publicOrigin: publicUrl?.origin, lastHost: undefined }
+  return {
+    face: options.face,
+    protocol: options.protocol ?? 'http',
+    names,
+    suffixes,
+    publicOrigin: publicUrl?.origin,
+    lastHost: undefined,
+  }
 }
 
 /**
@@ -138,7 +148,7 @@ function isBrowserHeader(name: string): boolean {
 
 /** Every Origin and Sec-Fetch-Site line must say that the request comes from this listener's own pages. */
 function checkBrowser(rawHeaders: readonly string[], host: string, policy: GuardPolicy): Refusal | undefined {
-  const ownOrigin = `http://${host.toLowerCase()}`
+  const ownOrigin = `${policy.protocol}://${host.toLowerCase()}`
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase()
     const value = rawHeaders[index + 1] ?? ''

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../runtime/clock.ts'
@@ -7,6 +8,9 @@ import type { Log } from '../runtime/log.ts'
 import { guard, type GuardPolicy, type Refusal } from './guard.ts'
 import { describePortHolder } from './port-holder.ts'
 
+/** With TLS or without. */
+export type ListeningServer = Server | SecureServer
+
 /** Answers one request that the guard let in. */
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -14,7 +18,13 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 export interface Service {
   handle: RequestHandler
   /** May take connections over before Node's server sees them; `refusing` tells when no new work is taken. */
-  front?: (server: Server, refusing: () => boolean) => Disposable
+  front?: (server: ListeningServer, refusing: () => boolean) => Disposable
+}
+
+/** What a listener proves itself with, PEM. */
+export interface Tls {
+  readonly cert: Buffer
+  readonly key: Buffer
 }
 
 /** One bound HTTP server. */
@@ -53,6 +63,8 @@ export async function openListener(options: {
   port: number
   policy: GuardPolicy
   maxConnections: number
+  /** Certificate and key, PEM; undefined: no TLS. */
+  tls?: Tls | undefined
   clock: Clock
   log: Log
   requestId: () => string
@@ -62,7 +74,11 @@ export async function openListener(options: {
     (why: typeof STARTING | typeof STOPPING): RequestHandler =>
     (_request, response) =>
       answerRefusal(response, why, requestId())
-  const bound = new BoundServer(options.host, options.clock, refuse(STARTING), refuse(STOPPING))
+  const bound = new BoundServer({
+    ...options,
+    notYet: refuse(STARTING),
+    noLonger: refuse(STOPPING),
+  })
   const { server } = bound
   // What was sent behind a refused request must not run (RFC 9112, 9.6); Node would still hand it over.
   const refused = new WeakSet<Socket>()
@@ -87,7 +103,8 @@ export async function openListener(options: {
 /** A server from its binding to its end. */
 class BoundServer implements Listener {
   readonly host: string
-  readonly server = createServer(LIMITS)
+  readonly server: ListeningServer
+  readonly #protocol: 'http' | 'https'
   readonly #clock: Clock
   readonly #refuse: RequestHandler
   /** Every open connection, also those that a front keeps from Node's server. */
@@ -96,11 +113,20 @@ class BoundServer implements Listener {
   #front: Disposable | undefined
   #closed: Promise<void> | undefined
 
-  constructor(host: string, clock: Clock, notYet: RequestHandler, noLonger: RequestHandler) {
-    this.host = host
-    this.#clock = clock
-    this.#handle = notYet
-    this.#refuse = noLonger
+  constructor(options: {
+    host: string
+    clock: Clock
+    tls?: Tls | undefined
+    notYet: RequestHandler
+    noLonger: RequestHandler
+  }) {
+    const { tls } = options
+    this.host = options.host
+    this.server = tls === undefined ? createServer(LIMITS) : createSecureServer({ ...LIMITS, ...tls })
+    this.#protocol = tls === undefined ? 'http' : 'https'
+    this.#clock = options.clock
+    this.#handle = options.notYet
+    this.#refuse = options.noLonger
     this.server.on('connection', this.#onConnection)
   }
 
@@ -109,7 +135,7 @@ class BoundServer implements Listener {
   }
 
   get url(): string {
-    return `http://${reachable(this.host)}:${this.port}`
+    return `${this.#protocol}://${reachable(this.host)}:${this.port}`
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -221,7 +247,7 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex, clock
   socket.once('close', () => lingering.cancel())
 }
 
-function bind(server: Server, port: number, host: string): Promise<void> {
+function bind(server: ListeningServer, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return reject(error)

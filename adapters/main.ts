@@ -10,6 +10,11 @@ import { systemRng, type Rng } from '../runtime/rng.ts'
 import { AwsClients, type Environment } from './aws/clients.ts'
 import { outcomeDelivery } from './aws/outcomes.ts'
 import { createTargets } from './aws/targets.ts'
+import { Admission } from './auth/admission.ts'
+import { ensureFirstKey } from './auth/first-key.ts'
+import { createGate } from './auth/gate.ts'
+import { readTls } from './auth/tls-files.ts'
+import { createUrlGate } from './auth/url-gate.ts'
 import { connectionLimit } from './connection-limit.ts'
 import { openEventSources } from './event-sources/open.ts'
 import type { SourceProbe } from './event-sources/source-probe.ts'
@@ -20,6 +25,7 @@ import { createLambdaApi } from './lambda/api.ts'
 import { installFastFront } from './lambda/fast-front.ts'
 import { Invocations, maxPayloadBytes } from './lambda/invocations.ts'
 import { createInvokeHandler } from './lambda/invoke.ts'
+import { DEFAULT_ACCOUNT } from './lambda/scope.ts'
 import { createLambentApi } from './lambent-api/api.ts'
 import { createMetrics, type EngineMetrics } from './lambent-api/metrics.ts'
 import { createLogsApi, LOGS_TARGET } from './logs-api/api.ts'
@@ -31,6 +37,8 @@ export interface RunningLambent {
   readonly engine: Engine
   /** Addresses of the two listeners as this machine reaches them, with their real ports. */
   readonly urls: Urls
+  /** A bearer token for this process's own calls; undefined where none is asked for. */
+  readonly ownKey: string | undefined
   /** Refuses new work, lets running work finish for up to `drainMs`, then ends everything. */
   stop(): Promise<void>
 }
@@ -69,7 +77,8 @@ export async function startLambent(
   process.umask(0o022)
   const maxConnections = connectionLimit(config.maxEnvironments)
   const policies = { api: policyOf(config, 'api'), ingress: policyOf(config, 'ingress') }
-  const common = { maxConnections, clock, log, requestId: () => rng.uuid(clock.nowMs()) }
+  const tls = readTls(config)
+  const common = { maxConnections, tls, clock, log, requestId: () => rng.uuid(clock.nowMs()) }
   const api = await openListener({
     ...common,
     host: config.host,
@@ -77,6 +86,7 @@ export async function startLambent(
     policy: policies.api,
   })
   let ingress: Listener | undefined
+  let inner: Listener | undefined
   let engine: Engine | undefined
   const aws = new AwsClients(environment)
   try {
@@ -86,36 +96,55 @@ export async function startLambent(
       port: config.httpPort,
       policy: policies.ingress,
     })
+    // With TLS, functions and this process itself reach the API here: they need not know the certificate.
+    if (tls !== undefined) inner = await openListener({ ...common, ...INNER, tls: undefined })
     engine = await createEngine(config, {
       ...{ clock, rng, log },
       delivery: (invoker) => outcomeDelivery(createTargets({ clients: aws, invoker, clock, rng })),
     })
+    if (config.auth !== 'open') await ensureFirstKey({ ...config, keys: engine.keys, log })
   } catch (error) {
-    await Promise.all([api.close(0), ingress?.close(0)])
+    await Promise.all([api.close(0), ingress?.close(0), inner?.close(0)])
+    await engine?.stop()
     throw error
   }
-  return serve(engine, api, ingress, policies.api, aws)
+  return serve(engine, { api, ingress, inner }, policies.api, aws)
+}
+
+const INNER = {
+  host: '127.0.0.1',
+  port: 0,
+  policy: createGuardPolicy({ face: 'api', listenHost: '127.0.0.1', allowHosts: [] }),
+} as const
+
+interface Listeners {
+  readonly api: Listener
+  readonly ingress: Listener
+  readonly inner: Listener | undefined
 }
 
 function serve(
   engine: Engine,
-  api: Listener,
-  ingress: Listener,
+  { api, ingress, inner }: Listeners,
   apiPolicy: GuardPolicy,
   aws: AwsClients,
 ): RunningLambent {
-  const { config, clock, rng, invoker, registry } = engine
-  const urls = { api: api.url, ingress: ingress.url }
+  const { config, clock, rng, invoker, registry, keys } = engine
+  const urls = { api: api.url, ingress: ingress.url, inner: (inner ?? api).url }
+  const admission = new Admission({ mode: config.auth, keys, clock, registry })
   const stopping = new AbortController()
   const metrics = createMetrics(engine)
-  engine.setApiUrl(urls.api)
+  engine.setApiUrl(urls.inner)
   const sources = openEventSources(engine)
-  api.serve(apiService(engine, urls, metrics, stopping.signal, apiPolicy, sources.probe))
+  const service = apiService(engine, admission, urls, metrics, stopping.signal, sources.probe)
+  api.serve(service(apiPolicy))
+  inner?.serve(service(INNER.policy))
   ingress.serve({
     handle: createIngress({
       invoker,
       urlTarget: urlLookup(registry),
       routes: engine.routes,
+      ...createUrlGate({ mode: config.auth, authenticator: admission.authenticator, registry }),
       clock,
       rng,
       log: engine.log,
@@ -131,33 +160,38 @@ function serve(
     stopping.abort()
     api.refuseNewWork()
     ingress.refuseNewWork()
+    inner?.refuseNewWork()
     try {
       await engine.stop()
     } finally {
       aws.close()
       metrics[Symbol.dispose]()
       sources.close()
-      await Promise.all([api.close(CLOSE_GRACE_MS), ingress.close(CLOSE_GRACE_MS)])
+      await Promise.all([api, ingress, inner].map((listener) => listener?.close(CLOSE_GRACE_MS)))
     }
   }
-  return { engine, urls, stop: () => (stopped ??= stop()) }
+  const ownKey = config.auth === 'open' ? undefined : keys.ownToken(DEFAULT_ACCOUNT)
+  return { engine, urls, ownKey, stop: () => (stopped ??= stop()) }
 }
 
 interface Urls {
   readonly api: string
   readonly ingress: string
+  /** The api port as this machine reaches it without TLS. */
+  readonly inner: string
 }
 
 /** Everything on the api port: invocations on Node's own request, the rest through Hono. */
 function apiService(
   engine: Engine,
+  admission: Admission,
   urls: Urls,
   metrics: EngineMetrics,
   stopping: AbortSignal,
-  policy: GuardPolicy,
   sourceProbe: SourceProbe,
-): Service {
-  const { config, clock, rng, log, invoker, registry, packages, eventSources, layers, codeSigning } = engine
+): (policy: GuardPolicy) => Service {
+  const { config, clock, rng, log, invoker, registry, packages, keys } = engine
+  const { eventSources, layers, codeSigning } = engine
   const publicUrls = { api: config.publicUrl ?? urls.api, ingress: config.publicUrl ?? urls.ingress }
   const invocationParts = { invoker, clock, rng, log, limits: config.limits }
   const invocations = new Invocations(invocationParts)
@@ -166,6 +200,8 @@ function apiService(
     createLambentApi({
       engine,
       registry,
+      keys,
+      auth: config.auth,
       ingressUrls: () => ({ host: urlBase(publicUrls.ingress), path: withoutSlash(publicUrls.ingress) }),
       stopping,
     }),
@@ -188,8 +224,10 @@ function apiService(
   const sts = throughHono(createStsApi({ clock, rng }))
   const { journal, logGroups: groups } = engine
   const logs = throughHono(createLogsApi({ journal, groups, registry, clock, rng, log, stopping }))
-  return {
-    handle(request, response) {
+  const handle = createGate({
+    admission,
+    requestId: () => rng.uuid(clock.nowMs()),
+    next(request, response) {
       if (invoke(request, response)) return
       const path = pathOf(request)
       if (path === '/lambent/v1' || path.startsWith('/lambent/v1/')) lambent(request, response)
@@ -198,8 +236,12 @@ function apiService(
       else if (path === '/' && isQueryCall(request)) sts(request, response)
       else lambda(request, response)
     },
-    front: (server, refusing) => installFastFront({ server, invocations, policy, clock, refusing }),
-  }
+  })
+  return (policy) => ({
+    handle,
+    front: (server, refusing) =>
+      installFastFront({ server, invocations, policy, admission, clock, refusing }),
+  })
 }
 
 /** Hono answers whatever its handlers throw; this is for requests that never become one of its own. */
@@ -228,18 +270,13 @@ const sendMetrics =
 
 /** Refuses what would be unsafe or is not there yet, before anything is started. */
 function assertServable(config: Config): void {
-  if (config.auth !== 'open') {
-    throw new EngineError('unsupported', `--auth ${config.auth} is not built yet.`, {
-      hint: 'Only --auth open works so far, and only on loopback.',
-    })
-  }
   if (config.cluster !== 'local') {
     throw new EngineError('unsupported', `--cluster ${config.cluster} is not built yet.`)
   }
-  if (!isLoopback(config.host)) {
-    const message = `The API has no keys (--auth open), so it may not be bound to ${config.host}: whoever reaches it runs code here.`
+  if (config.auth === 'open' && !isLoopback(config.host)) {
+    const message = `The API asks for no keys (--auth open), so it may not be bound to ${config.host}: whoever reaches it runs code here.`
     throw new EngineError('invalid', message, {
-      hint: 'Bind it to 127.0.0.1 (--host). Function URLs may be public: --http-host.',
+      hint: 'Start with --auth keys, or bind it to 127.0.0.1 (--host). Function URLs may be public: --http-host.',
     })
   }
 }
@@ -253,6 +290,7 @@ const policyOf = (config: Config, face: 'api' | 'ingress'): GuardPolicy =>
     listenHost: face === 'api' ? config.host : config.httpHost,
     allowHosts: config.allowHosts,
     publicUrl: config.publicUrl,
+    protocol: config.tls === undefined ? 'http' : 'https',
   })
 
 const logToStderr = (config: Config, clock: Clock): Log =>

@@ -27,11 +27,16 @@ export interface Api {
 /** Answers larger than this are not read into memory as one. */
 const MAX_BODY_BYTES = 512 * 1024 * 1024
 
-/** A client of the engine at `endpoint`. `signal` ends what is in flight. */
-export function createApi(endpoint: string, signal: AbortSignal): Api {
+/**
+ * A client of the engine at `endpoint`. `signal` ends what is in flight; `key` is a bearer token for engines
+ * that ask for one.
+ */
+export function createApi(endpoint: string, signal: AbortSignal, key?: string): Api {
   const base = parseEndpoint(endpoint)
+  const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
   const send = async (request: ApiRequest): Promise<IncomingMessage> => {
-    const response = await dial(base, request, signal)
+    const headers = { ...authorization, ...request.headers }
+    const response = await dial(base, { ...request, headers }, signal)
     const status = response.statusCode ?? 0
     if (status >= 200 && status < 300) return response
     throw refusal(status, response.headers['x-amzn-errortype'], (await readBody(response)).toString('utf8'))
@@ -115,9 +120,16 @@ function refusal(status: number, header: string | string[] | undefined, text: st
   const code = [own.code, header, body.__type, body.code].find((value) => typeof value === 'string')
   const message = [own.message, body.message, body.Message].find((value) => typeof value === 'string')
   const said = message ?? (text.slice(0, 500) || `The engine answered with status ${status}.`)
+  const hint = typeof own.hint === 'string' ? own.hint : hintOf(code)
   return new CommandError(
     exitCodeOfStatus(status),
     code === undefined ? String(said) : `${String(code).split(':')[0]}: ${String(said)}`,
-    typeof own.hint === 'string' ? { hint: own.hint } : {},
+    hint === undefined ? {} : { hint },
   )
 }
+
+/** Lambda's answers have no hints of their own. */
+const hintOf = (code: unknown): string | undefined =>
+  code === 'MissingAuthenticationTokenException' || code === 'UnrecognizedClientException'
+    ? 'This engine asks for a key: --key, or LAMBENT_KEY.'
+    : undefined

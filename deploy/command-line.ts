@@ -2,11 +2,10 @@ import { Command, CommanderError, Option } from 'commander'
 import { createApi } from './api.ts'
 import { CommandError, EXIT, notBuiltYet, type ExitCode } from './exit-codes.ts'
 import { createOutput } from './output.ts'
-import type { Session, StartFlags } from './session.ts'
+import type { Action, Run, StartFlags } from './session.ts'
 import { UNBUILT } from './unbuilt.ts'
-
-/** A command's work; what it returns is the exit code. */
-type Action = (session: Session) => Promise<ExitCode>
+import { describeKeys } from './key-commands.ts'
+import { describeVersions } from './version-commands.ts'
 
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:4700'
 
@@ -18,11 +17,12 @@ export async function runCommandLine(
   const interrupted = new AbortController()
   let exitCode: ExitCode = EXIT.ok
   const program = describe(async (command, action) => {
-    const options = command.optsWithGlobals<{ json?: boolean; endpoint?: string }>()
+    const options = command.optsWithGlobals<{ json?: boolean; endpoint?: string; key?: string }>()
     const endpoint = options.endpoint ?? (environment.LAMBENT_ENDPOINT || DEFAULT_ENDPOINT)
     const out = createOutput({ json: options.json === true, environment })
-    const api = createApi(endpoint, interrupted.signal)
-    exitCode = await action({ api, out, environment, signal: interrupted.signal })
+    const key = options.key ?? (environment.LAMBENT_KEY || undefined)
+    const api = createApi(endpoint, interrupted.signal, key)
+    exitCode = await action({ api, out, key, environment, signal: interrupted.signal })
   })
   // `start` and `dev` drain on a signal and take these over; every other command ends at the first.
   const onSignal = (): void => interrupted.abort(new CommandError(EXIT.interrupted, 'Interrupted.'))
@@ -52,7 +52,7 @@ function explain(error: unknown): ExitCode {
 }
 
 /** The whole command line. Actions import their module when they run: `lambent version` loads no engine. */
-function describe(run: (command: Command, action: Action) => Promise<void>): Command {
+function describe(run: Run): Command {
   const program = new Command('lambent')
     .description('AWS Lambda on your own machines, without its limits.')
     .exitOverride()
@@ -60,15 +60,16 @@ function describe(run: (command: Command, action: Action) => Promise<void>): Com
     .configureHelp({ showGlobalOptions: true })
     .option('--json', 'print JSON on stdout')
     .option('--endpoint <url>', `the engine's api port (LAMBENT_ENDPOINT; default ${DEFAULT_ENDPOINT})`)
+    .option('--key <token>', 'bearer token of a key, where the engine asks for one (LAMBENT_KEY)')
     .helpCommand(false)
   describeEngine(program, run)
   describeFunctions(program, run)
   describeQueries(program, run)
+  describeKeys(program, run)
+  describeVersions(program, run)
   describeUnbuilt(program)
   return program
 }
-
-type Run = Parameters<typeof describe>[0]
 
 function describeEngine(program: Command, run: Run): void {
   const list = (value: string, before: readonly string[] = []): string[] => [...before, value]
@@ -87,6 +88,8 @@ function describeEngine(program: Command, run: Run): void {
       .option('--isolation <level>', 'auto, none, standard or hardened (auto)')
       .option('--require-isolation <level>', 'refuse to start with less')
       .option('--auth <mode>', 'open, keys or policies (open)')
+      .option('--tls-cert <file>', 'serve with TLS: the certificate with its chain, PEM')
+      .option('--tls-key <file>', 'and its key')
       .option('--cluster <kind>', 'local or ray (local)')
       .option('--deploy <folder>', 'deploy it before being ready; repeatable', list)
       .option('--log-level <level>', 'debug, info, warn, error or silent (info)')

@@ -2,7 +2,9 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ProjectError } from './config-file.ts'
 import { DeployError, deployFolder, type DeployedFunction, type DeployProgress } from './deployer.ts'
+import { createApi } from './api.ts'
 import { CommandError, EXIT, notBuiltYet } from './exit-codes.ts'
+import { isRecord } from './shapes.ts'
 import type { Session } from './session.ts'
 
 const IMPORTED = /^(template\.ya?ml|serverless\.(ya?ml|ts|json)|cdk\.json|cdk\.out)$/
@@ -30,7 +32,7 @@ function refuseImports(path: string): void {
  * project and failed deploys become CommandErrors that name every one.
  */
 export async function deployPaths(
-  { out, signal }: Pick<Session, 'out' | 'signal'>,
+  { out, signal, key }: Pick<Session, 'out' | 'signal' | 'key'>,
   endpoint: string,
   paths: readonly string[],
 ): Promise<DeployedFunction[]> {
@@ -41,10 +43,17 @@ export async function deployPaths(
     else if (step === 'done' && out.isTerminal) out.note(`${name}${text}`)
   }
   try {
-    return await deployFolder(paths, { endpoint, onProgress, signal })
+    const account = key === undefined ? {} : await accountOf(endpoint, signal, key)
+    return await deployFolder(paths, { endpoint, key, ...account, onProgress, signal })
   } catch (error) {
     throw readable(error, endpoint)
   }
+}
+
+/** Roles and targets are named in the account that the key belongs to. */
+async function accountOf(endpoint: string, signal: AbortSignal, key: string): Promise<{ account?: string }> {
+  const caller = await createApi(endpoint, signal, key).json({ path: '/lambent/v1/caller' })
+  return isRecord(caller) && typeof caller.account === 'string' ? { account: caller.account } : {}
 }
 
 function readable(error: unknown, endpoint: string): unknown {

@@ -8,6 +8,8 @@ export interface LambdaTarget {
   readonly region?: string
   /** Twelve digits; the engine's default account when absent. */
   readonly account?: string
+  /** Bearer token, where the engine asks for keys. */
+  readonly key?: string | undefined
 }
 
 /** A refusal of the Lambda API. */
@@ -68,10 +70,12 @@ export async function callOrUndefined(
 }
 
 /**
- * The credential scope says account and region. It is not signed: an engine that asks for keys refuses
- * it.
+ * A token says the account. Without one the credential scope says account and region, unsigned: only an open
+ * engine takes it.
  */
-function credentials({ account, region }: LambdaTarget): Record<string, string> {
+function credentials({ account, region, key }: LambdaTarget): Record<string, string> {
+  if (key !== undefined)
+    return { authorization: `Bearer ${key}`, ...(region === undefined ? {} : { 'x-lambent-region': region }) }
   if (account === undefined && region === undefined) return {}
   const scope = `${account ?? '000000000000'}/20260101/${region ?? 'us-east-1'}/lambda/aws4_request`
   return { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=none` }

@@ -22,7 +22,6 @@ export function configure(flags: StartFlags, environment: Session['environment']
     if (error instanceof ConfigError) throw new CommandError(EXIT.usage, error.message, { cause: error })
     throw error
   }
-  if (config.auth !== 'open') throw notBuiltYet(`--auth ${config.auth}`)
   if (config.cluster !== 'local') throw notBuiltYet(`--cluster ${config.cluster}`)
   return config
 }

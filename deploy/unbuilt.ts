@@ -14,11 +14,7 @@ export const UNBUILT: readonly {
   { name: 'actor', description: 'actors', subcommands: ['ls', 'get', 'call', 'kill', 'destroy'] },
   { name: 'pg', description: 'placement groups', subcommands: ['create', 'ls', 'rm'] },
   { name: 'runs', description: 'what ran', subcommands: ['replay', 'cancel'] },
-  { name: 'alias', description: 'names for versions', subcommands: [] },
-  { name: 'versions', description: 'versions of a function', subcommands: [] },
-  { name: 'rollback', description: 'point an alias at the version before', subcommands: [] },
   { name: 'timeline', description: 'what ran when, for Perfetto', subcommands: [] },
-  { name: 'key', description: 'keys of callers', subcommands: ['create', 'ls', 'revoke'] },
 ]
 
 /** Nouns of `lambent ls` that this version cannot list. */

@@ -22,6 +22,8 @@ export interface Config {
   readonly isolation: 'auto' | 'none' | 'standard' | 'hardened'
   readonly requireIsolation: 'none' | 'standard' | 'hardened' | undefined
   readonly auth: 'open' | 'keys' | 'policies'
+  /** Files of a certificate with its chain and of its key, PEM; undefined: no TLS. */
+  readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined
   readonly cluster: 'local' | 'ray'
   readonly deploy: readonly string[]
   readonly logLevel: LogLevel
@@ -94,6 +96,8 @@ const Settings = z.object({
   LIMITS: z.enum(['extended', 'strict']).default('extended'),
   ISOLATION: z.enum(['auto', 'none', 'standard', 'hardened']).default('auto'),
   REQUIRE_ISOLATION: z.enum(['none', 'standard', 'hardened']).optional(),
+  TLS_CERT: z.string().optional(),
+  TLS_KEY: z.string().optional(),
   AUTH: z.enum(['open', 'keys', 'policies']).default('open'),
   CLUSTER: z.enum(['local', 'ray']).default('local'),
   DEPLOY: list,
@@ -161,6 +165,9 @@ export function readConfig(
       }),
     )
   }
+  const { TLS_CERT, TLS_KEY } = parsed.data
+  if ((TLS_CERT === undefined) !== (TLS_KEY === undefined))
+    throw new ConfigError(['--tls-cert (LAMBENT_TLS_CERT) and --tls-key (LAMBENT_TLS_KEY) go together.'])
   return freeze(parsed.data)
 }
 
@@ -184,6 +191,7 @@ function freeze(settings: z.infer<typeof Settings>): Config {
     isolation: settings.ISOLATION,
     requireIsolation: settings.REQUIRE_ISOLATION,
     auth: settings.AUTH,
+    tls: tlsOf(settings.TLS_CERT, settings.TLS_KEY),
     cluster: settings.CLUSTER,
     deploy: Object.freeze(settings.DEPLOY),
     logLevel: settings.LOG_LEVEL,
@@ -206,3 +214,8 @@ function freeze(settings: z.infer<typeof Settings>): Config {
     }),
   })
 }
+
+const tlsOf = (certPath: string | undefined, keyPath: string | undefined): Config['tls'] =>
+  certPath === undefined || keyPath === undefined
+    ? undefined
+    : Object.freeze({ certPath: resolve(certPath), keyPath: resolve(keyPath) })

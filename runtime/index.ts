@@ -16,6 +16,7 @@ import type { DeliverOutcome } from './invoke/event-outcome.ts'
 import { createEvents } from './invoke/events.ts'
 import { InvocationPath } from './invoke/invoker.ts'
 import type { Invoker } from './invoke/types.ts'
+import { KeyRing } from './keys/key-ring.ts'
 import type { Log } from './log.ts'
 import { CodeSigningConfigs } from './registry/code-signing.ts'
 import { openLayers, type Layers } from './registry/layers.ts'
@@ -55,6 +56,7 @@ export interface Engine {
   readonly packages: KeptPackages
   readonly layers: Layers
   readonly codeSigning: CodeSigningConfigs
+  readonly keys: KeyRing
   readonly invoker: Invoker
   readonly eventSources: EventSources
   readonly journal: Journal
@@ -127,6 +129,7 @@ async function openEngine(
   opened.push(() => store.close())
   const { journal } = store
   const logGroups = new LogGroups({ store, journal, clock })
+  const keys = new KeyRing({ store, dataDirectory: config.dataDirectory, clock, rng })
   const feed = new Feed(clock)
 
   const socketDirectory = openSocketDirectory(config.dataDirectory)
@@ -154,7 +157,10 @@ async function openEngine(
   const binaries = new Binaries(runtimes)
   const support = new RuntimeSupport({ log })
   const { bootEpoch } = store
-  const starter = createStarter({ gateway, packages, journal, clock, rng, log, bootEpoch, support })
+  const starter = createStarter({
+    ...{ gateway, packages, journal, clock, rng, log, bootEpoch, support },
+    sessions: config.auth === 'open' ? undefined : keys,
+  })
   const spares = new Spares({ perVersion: config.spares, starter, launcher, clock })
   const cluster = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
   const gate = new ConcurrencyGate(config.accountConcurrency)
@@ -298,6 +304,7 @@ async function openEngine(
     packages,
     layers,
     codeSigning,
+    keys,
     invoker: path,
     eventSources,
     journal,

@@ -1,4 +1,5 @@
 import type { EngineError } from '../../runtime/errors.ts'
+import type { AuthError } from '../auth/auth-error.ts'
 import type { Reply } from './reply.ts'
 
 /** What AWS says to everybody who may not use a URL, or whose URL leads nowhere any more. */
@@ -10,6 +11,9 @@ export const forbidden = (hint?: string): Reply => {
   const reply = failure(403, 'AccessDeniedException', { Message: FORBIDDEN })
   return hint === undefined ? reply : { ...reply, headers: [...reply.headers, 'x-lambent-hint', hint] }
 }
+
+/** The request is signed, but not as it should be. */
+export const unproven = ({ kind, message }: AuthError): Reply => failure(403, kind, { message })
 
 /** No function URL has this id. */
 export const unknownUrl = (): Reply => failure(404, 'ResourceNotFoundException', { Message: null })

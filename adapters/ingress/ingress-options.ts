@@ -4,7 +4,8 @@ import type { Log } from '../../runtime/log.ts'
 import type { Routes } from '../../runtime/registry/routes.ts'
 import type { Rng } from '../../runtime/rng.ts'
 import type { IamAuthenticator } from './iam.ts'
-import type { UrlLookup } from './url-target.ts'
+import type { Reply } from './reply.ts'
+import type { UrlLookup, UrlTarget } from './url-target.ts'
 
 /** What the public side needs. */
 export interface IngressOptions {
@@ -24,4 +25,6 @@ export interface IngressOptions {
   readonly strict: boolean
   /** Checks signatures where AWS_IAM is asked for; without it everybody is refused there. */
   readonly iam?: IamAuthenticator
+  /** Why a URL of AuthType NONE does not take everybody's requests; undefined: it does. */
+  readonly refusePublic?: (target: UrlTarget) => Reply | undefined
 }

@@ -18,8 +18,7 @@ const STALL_MS = 120_000
 
 /**
  * Serves function URLs by host (`<id>.lambda-url.<region>.localhost`) and by path (`/lambda-url/<id>/…`), and
- * routes at every other address; a handler cannot tell which form of its URL was used. On this machine
- * AuthType NONE needs no resource policy.
+ * routes at every other address; a handler cannot tell which form of its URL was used.
  */
 export function createIngress(options: IngressOptions): RequestHandler {
   const { clock, rng, urlTarget } = options
@@ -46,6 +45,8 @@ export function createIngress(options: IngressOptions): RequestHandler {
       if (body === 'too-large') return send(exchange, URL_WIRE.tooLarge(options.payloadLimitBytes))
       const call = { exchange, target, address, body, nowMs }
       if (target.auth === 'iam') return authenticate(options, call)
+      const refusal = options.refusePublic?.(target)
+      if (refusal !== undefined) return send(exchange, refusal)
       invoke(options, call, undefined)
     })
   }

@@ -14,6 +14,7 @@ import type { Rng } from '../../runtime/rng.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import type { SourceProbe } from '../event-sources/source-probe.ts'
 import type { Buckets } from './buckets.ts'
+import { callerIn } from '../auth/caller.ts'
 import type { CodeLinks } from './code-links.ts'
 import { BODY_BYTES, readFields, type Fields } from './fields.ts'
 import { parseFunctionLabel, type FunctionLabel, type LabelKind } from './labels.ts'
@@ -46,6 +47,7 @@ export type Routes = (app: Hono, parts: RouteParts) => void
 
 /** Account and region of this request. */
 export const scopeFor = (context: Context): Scope =>
+  callerIn(context.env)?.scope ??
   scopeOf({ authorization: context.req.header('authorization') }, queryOf(context.req.url))
 
 /** The function that the path names, with the qualifier of the path or the query. */

@@ -1,8 +1,14 @@
-import { STATUS_CODES, type Server } from 'node:http'
+import { STATUS_CODES } from 'node:http'
+import { Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../runtime/clock.ts'
+import type { Admission } from '../auth/admission.ts'
+import { AuthError } from '../auth/auth-error.ts'
+import type { Transport } from '../auth/authenticator.ts'
+import { transportOf } from '../auth/gate.ts'
 import { guard, type GuardPolicy } from '../guard.ts'
-import type { Invocations, InvokeReply } from './invocations.ts'
+import type { ListeningServer } from '../listener.ts'
+import type { Invocations, InvokeHead, InvokeReply } from './invocations.ts'
 import { parseStrict, type StrictRequest } from './strict-request.ts'
 
 /** Heads and bodies up to this are answered here; everything larger goes to Node's server. */
@@ -39,21 +45,26 @@ const HEAD_END = Buffer.from('\r\n\r\n')
  * `refusing` says when the server takes no new work.
  */
 export function installFastFront(options: {
-  server: Server
+  server: ListeningServer
   invocations: Invocations
   policy: GuardPolicy
+  /** Who is let in; undefined: everybody. */
+  admission?: Admission
   clock: Clock
   refusing: () => boolean
 }): Disposable {
   const { server, clock } = options
-  const [serve] = server.listeners('connection')
+  // With TLS the raw connection is the server's business until the handshake is done.
+  const event = server instanceof SecureServer ? 'secureConnection' : 'connection'
+  const [serve] = server.listeners(event)
   if (serve === undefined) throw new Error('the server has no connection listener to stand in front of')
   const connections = new Set<FrontConnection>()
   const dates = dateHeader(clock)
-  server.removeAllListeners('connection')
-  server.on('connection', (socket: Socket) => {
+  server.removeAllListeners(event)
+  server.on(event, (socket: Socket) => {
     const connection = new FrontConnection(socket, {
       ...options,
+      transport: transportOf({ socket }),
       dates,
       handOver: () => serve.call(server, socket),
     })
@@ -76,6 +87,8 @@ export function installFastFront(options: {
 interface FrontParts {
   readonly invocations: Invocations
   readonly policy: GuardPolicy
+  readonly admission?: Admission
+  readonly transport: Transport
   readonly clock: Clock
   readonly refusing: () => boolean
   readonly dates: () => string
@@ -254,11 +267,33 @@ class FrontConnection implements InvokeReply {
       this.#awaitRest()
       return false
     }
+    const body = unread.subarray(end - request.bodyBytes, end)
+    const { admission } = this.#parts
+    const head = admission?.isNeeded === true ? this.#admit(admission, request, body) : request.head
+    if (head === undefined) {
+      this.#handOver()
+      return false
+    }
     this.#unread = unread.length === end ? undefined : unread.subarray(end)
     this.#unreadBytes = unread.length - end
     this.#state = 'running'
-    this.#parts.invocations.handle(request.head, unread.subarray(end - request.bodyBytes, end), this)
+    this.#parts.invocations.handle(head, body, this)
     return true
+  }
+
+  /** The head with its caller's scope; undefined: refused, which the server does in its own words. */
+  #admit(
+    admission: Admission,
+    { head, url, rawHeaders }: StrictRequest,
+    body: Buffer,
+  ): InvokeHead | undefined {
+    try {
+      const caller = admission.admit({ method: 'POST', url, rawHeaders }, body, this.#parts.transport)
+      return caller === undefined ? head : { ...head, scope: caller.scope }
+    } catch (error) {
+      if (error instanceof AuthError) return undefined
+      throw error
+    }
   }
 
   /** The rest of a body is on its way: sweep sees to it that it comes soon. */

@@ -15,6 +15,7 @@ import type { Rng } from '../../runtime/rng.ts'
 import { awsError, internalError } from './errors.ts'
 import { invokeComplete, payloadChunk } from './event-stream.ts'
 import { parseFunctionLabel, type FunctionLabel } from './labels.ts'
+import type { Scope } from '../../runtime/store/journal.ts'
 import { scopeOf } from './scope.ts'
 import { checkTenantId } from './tenancy.ts'
 
@@ -27,6 +28,8 @@ export interface InvokeHead {
   /** The query without its question mark. */
   readonly query: string
   readonly authorization: string | undefined
+  /** Account and region of a caller who has proven who it is; else what the request says of them counts. */
+  readonly scope?: Scope | undefined
   readonly invocationType: string | undefined
   readonly logType: string | undefined
   readonly clientContext: string | undefined
@@ -115,7 +118,7 @@ export class Invocations {
 
   #start(head: InvokeHead, body: Buffer, sink: LambdaSink, requestId: string, traceId: string): void {
     const { invoker, limits } = this.#parts
-    const scope = scopeOf(head, head.query)
+    const scope = head.scope ?? scopeOf(head, head.query)
     const { functionName, qualifier } = parseFunctionLabel(head.label, qualifierOf(head.query), scope)
     if (head.tenantId !== undefined) checkTenantId(head.tenantId)
     const type = head.invocationType ?? 'RequestResponse'
@@ -150,7 +153,7 @@ export class Invocations {
     { functionName, qualifier }: FunctionLabel,
   ): void {
     const { invoker } = this.#parts
-    const scope = scopeOf(head, head.query)
+    const scope = head.scope ?? scopeOf(head, head.query)
     if (!TYPES.includes(type) || (type === 'Event' && head.streaming)) throw badType(type)
     if (type === 'DryRun') {
       invoker.check(scope, functionName, qualifier)

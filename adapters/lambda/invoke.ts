@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { invokeAsyncReply, invokeAsyncTarget } from './invoke-async.ts'
+import { callerOf, keptBody } from '../auth/caller.ts'
 import {
   Invocations,
   invokeTarget,
@@ -56,6 +57,7 @@ function headOf(
   return {
     ...target,
     authorization: headers.authorization,
+    scope: callerOf(request)?.scope,
     invocationType: one(headers['x-amz-invocation-type']),
     logType: one(headers['x-amz-log-type']),
     clientContext: one(headers['x-amz-client-context']),
@@ -76,6 +78,8 @@ function readBody(
   limit: number,
   then: (body: Buffer | undefined, bytes: number) => void,
 ): void {
+  const kept = keptBody(request)
+  if (kept !== undefined) return then(kept.length > limit ? undefined : kept, kept.length)
   let chunks: Buffer[] = []
   let bytes = 0
   let over = false

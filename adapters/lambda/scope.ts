@@ -34,11 +34,14 @@ function scopeIn(text: string, start: number): Scope {
   if (keyEnd < 0 || dateEnd < 0 || regionEnd < 0) return interned(DEFAULT_ACCOUNT, DEFAULT_REGION)
   const keyId = text.slice(start, keyEnd)
   const region = text.slice(dateEnd + 1, regionEnd)
-  return interned(
-    /^\d{12}$/.test(keyId) ? keyId : DEFAULT_ACCOUNT,
-    /^[a-z0-9-]{1,32}$/.test(region) ? region : DEFAULT_REGION,
-  )
+  return scopeFrom(/^\d{12}$/.test(keyId) ? keyId : DEFAULT_ACCOUNT, region)
 }
+
+/** Account and region of a caller who is known. A region that is none is the default one. */
+export const scopeFrom = (account: string, region: string): Scope =>
+  interned(account, REGION.test(region) ? region : DEFAULT_REGION)
+
+const REGION = /^[a-z0-9-]{1,32}$/
 
 /** One object for each account and region, so that a request allocates none. */
 function interned(account: string, region: string): Scope {

@@ -4,6 +4,7 @@ import { EngineError, isEngineError } from '../../runtime/errors.ts'
 import { answerError } from './errors.ts'
 import { addEvents } from './events.ts'
 import { addFunctions } from './functions.ts'
+import { addKeys } from './keys.ts'
 import { addLogs } from './logs.ts'
 import type { LambentApiParts } from './parts.ts'
 import { addRoutes } from './routes.ts'
@@ -43,6 +44,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   addLogs(app, parts)
   addRuns(app, parts)
   addEvents(app, parts)
+  addKeys(app, parts)
   app.get(
     '/openapi.json',
     openAPIRouteHandler(app, {
@@ -50,7 +52,8 @@ export function createLambentApi(parts: LambentApiParts): Hono {
         openapi: '3.1.0',
         info: {
           title: 'Lambent API',
-          description: 'Health, nodes, environments, routes, runs, logs and events of a running Lambent.',
+          description:
+            'Health, nodes, environments, routes, runs, logs, events and keys of a running Lambent.',
           version: engine.health().version,
         },
       },

@@ -1,10 +1,14 @@
 import type { Context, ValidationTargets } from 'hono'
 import { validator } from 'hono-openapi'
 import type { z } from 'zod'
+import type { Config } from '../../runtime/config.ts'
 import { EngineError } from '../../runtime/errors.ts'
 import type { Engine } from '../../runtime/index.ts'
+import { allows } from '../../runtime/keys/grants.ts'
+import type { KeyRing } from '../../runtime/keys/key-ring.ts'
 import type { Registry } from '../../runtime/registry/registry.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
+import { callerIn, type Caller } from '../auth/caller.ts'
 import { scopeOf } from '../lambda/scope.ts'
 
 /** What the Lambent API is built of. */
@@ -13,6 +17,9 @@ export interface LambentApiParts {
     Engine,
     'clock' | 'rng' | 'log' | 'journal' | 'routes' | 'health' | 'environments' | 'nodes' | 'watch'
   >
+  readonly keys: KeyRing
+  /** Whether callers must say who they are. */
+  readonly auth: Config['auth']
   readonly registry: Pick<Registry, 'list' | 'find'>
   /** Where function URLs are reached: the base of their host form, and that of their path form. */
   readonly ingressUrls: () => { host: URL; path: string }
@@ -20,10 +27,29 @@ export interface LambentApiParts {
   readonly stopping: AbortSignal
 }
 
-/** Account and region of a request: what its query says, else what its credentials say. */
+/**
+ * Account and region of a request: what its query says, else what its credentials say. Throws EngineError
+ * 'forbidden'.
+ */
 export function scopeOfRequest(context: Context, query: { region?: string; account?: string }): Scope {
-  const signed = scopeOf({ authorization: context.req.header('authorization') })
+  const caller = callerIn(context.env)
+  const signed = caller?.scope ?? scopeOf({ authorization: context.req.header('authorization') })
+  if (query.account !== undefined) assertReaches(caller, query.account)
   return { account: query.account ?? signed.account, region: query.region ?? signed.region }
+}
+
+/** Throws EngineError 'forbidden' unless the sender may administer this engine. */
+export function assertAdmin(context: Context): void {
+  const caller = callerIn(context.env)
+  if (caller === undefined || allows(caller.principal.grants, 'admin', undefined)) return
+  throw new EngineError('forbidden', 'Only keys with the scope admin may do that.')
+}
+
+/** Throws EngineError 'forbidden' when a caller asks for the records of another account. */
+export function assertReaches(caller: Caller | undefined, account: string | undefined): void {
+  if (caller === undefined || account === caller.principal.account) return
+  if (allows(caller.principal.grants, 'admin', undefined)) return
+  throw new EngineError('forbidden', 'This key may see the records of its own account only.')
 }
 
 /** Checks one part of a request; all problems are told at once. */

@@ -77,6 +77,16 @@ const LogLine = z.object({
   functionName: z.string(),
   requestId: z.string(),
 })
+const Key = z.object({
+  keyId: z.string(),
+  name: z.string(),
+  account: z.string(),
+  organization: z.string().nullable(),
+  scopes: z.array(z.string()),
+  createdAtMs: z.number(),
+  expiresAtMs: z.number().nullable(),
+  usedAtMs: z.number().nullable(),
+})
 const Problem = z.object({
   error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
 })
@@ -166,6 +176,15 @@ export const Answers = {
   runs: z.object({ runs: z.array(Run), next: z.string().optional().describe('`before` of the next page') }),
   run: Run,
   logs: z.object({ lines: z.array(LogLine) }),
+  keys: z.object({ keys: z.array(Key) }),
+  newKey: Key.extend({ secret: z.string(), token: z.string() }),
+  caller: z.object({
+    auth: z.enum(['open', 'keys', 'policies']),
+    account: z.string(),
+    region: z.string(),
+    key: Key.nullable().describe('Null: nobody had to say, or a running function'),
+  }),
+  nothing: z.object({}),
   problem: Problem,
 }
 

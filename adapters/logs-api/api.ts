@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { EngineError } from '../../runtime/errors.ts'
 import { readFields } from '../lambda/fields.ts'
+import { callerIn } from '../auth/caller.ts'
 import { scopeOf } from '../lambda/scope.ts'
 import { logsError } from './errors.ts'
 import { eventOperations } from './events.ts'
@@ -35,7 +36,8 @@ export function createLogsApi(parts: LogsApiParts): Hono {
     const operation = Object.hasOwn(operations, name) ? operations[name] : undefined
     if (operation === undefined)
       throw new EngineError('unsupported', `The operation ${name.slice(0, 100)} is not built.`)
-    const scope = scopeOf({ authorization: context.req.header('authorization') })
+    const scope =
+      callerIn(context.env)?.scope ?? scopeOf({ authorization: context.req.header('authorization') })
     const answer = await operation({ scope, fields: await readFields(context.req.raw, MAX_BODY_BYTES, name) })
     if (answer instanceof Response) return answer
     return json(context, answer, 200)

@@ -2,7 +2,9 @@ import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Clock } from '../../runtime/clock.ts'
+import type { Principal } from '../../runtime/keys/key-ring.ts'
 import type { Rng } from '../../runtime/rng.ts'
+import { arnOfPrincipal, callerIn, uniqueIdOf } from '../auth/caller.ts'
 import { scopeOf } from '../lambda/scope.ts'
 import { Roles, type Role } from './roles.ts'
 import { xml, type XmlValue } from './xml.ts'
@@ -15,6 +17,8 @@ const MAX_BODY_BYTES = 262_144
 interface Call {
   readonly action: string
   readonly account: string
+  /** Who asks, where that has been proven. */
+  readonly caller: Principal | undefined
   readonly parameters: URLSearchParams
 }
 
@@ -53,8 +57,9 @@ export function createStsApi(options: { clock: Clock; rng: Rng }): Hono {
     const namespace = action === 'GetCallerIdentity' ? STS : IAM
     const headers = { 'content-type': 'text/xml', 'x-amzn-requestid': requestId }
     try {
-      const { account } = scopeOf({ authorization: context.req.header('authorization') })
-      const result = actions[action]?.({ action, account, parameters })
+      const caller = callerIn(context.env)
+      const { account } = caller?.scope ?? scopeOf({ authorization: context.req.header('authorization') })
+      const result = actions[action]?.({ action, account, caller: caller?.principal, parameters })
       if (result === undefined) {
         throw new QueryError(400, 'InvalidAction', `The action ${action.slice(0, 100)} is not built.`)
       }
@@ -90,9 +95,9 @@ function createActions({ clock, rng }: { clock: Clock; rng: Rng }): Actions {
     throw new QueryError(404, 'NoSuchEntity', `The role with name ${name} cannot be found.`)
   }
   return {
-    GetCallerIdentity: ({ account }) => ({
-      Arn: `arn:aws:iam::${account}:root`,
-      UserId: account,
+    GetCallerIdentity: ({ account, caller }) => ({
+      Arn: caller === undefined ? `arn:aws:iam::${account}:root` : arnOfPrincipal(caller),
+      UserId: caller === undefined ? account : uniqueIdOf(caller),
       Account: account,
     }),
     CreateRole: (call) => {

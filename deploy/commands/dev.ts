@@ -34,7 +34,7 @@ export async function dev(session: Session, folder: string, flags: StartFlags): 
   const redeploy = serialized(async () => {
     const startedMs = performance.now()
     try {
-      const deployed = await deployPaths(session, lambent.urls.api, paths)
+      const deployed = await deployPaths({ ...session, key: lambent.ownKey }, lambent.urls.inner, paths)
       // Sources outside the folders, such as a shared library, are watched once a bundle has named them.
       watcher.add(
         deployed.flatMap(({ inputs }) => [...inputs]).filter((path) => !path.includes('/node_modules/')),

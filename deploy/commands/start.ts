@@ -14,7 +14,8 @@ export async function start(session: Session, flags: StartFlags): Promise<ExitCo
   const lambent = await serve(session, config)
   let deployed: DeployedFunction[] = []
   try {
-    if (config.deploy.length > 0) deployed = await deployPaths(session, lambent.urls.api, config.deploy)
+    if (config.deploy.length > 0)
+      deployed = await deployPaths({ ...session, key: lambent.ownKey }, lambent.urls.inner, config.deploy)
   } catch (error) {
     await stopServing(session, lambent)
     if (session.signal.aborted) return EXIT.ok

@@ -2,6 +2,7 @@ import { copyFileSync, linkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
 import type { Log } from '../log.ts'
 import type { CodePackages } from '../registry/packages.ts'
 import type { FunctionVersion } from '../registry/types.ts'
@@ -64,8 +65,10 @@ export function createStarter(parts: {
   log: Log
   bootEpoch: number
   support: Pick<RuntimeSupport, 'interpreterOf'>
+  /** Where functions get credentials of their own; undefined: nobody asks for any. */
+  sessions?: Pick<KeyRing, 'openSession' | 'closeSession'> | undefined
 }): EnvironmentStarter {
-  const { gateway, packages, journal, clock, rng, log, bootEpoch, support } = parts
+  const { gateway, packages, journal, clock, rng, log, bootEpoch, support, sessions } = parts
   let started = 0
 
   const starter: EnvironmentStarter = {
@@ -95,7 +98,10 @@ export function createStarter(parts: {
           gpuIndices: gpuIndices ?? [],
         })
         .then((process) => {
-          void process.exited.then(() => gateway.forget(identity.id))
+          void process.exited.then(() => {
+            gateway.forget(identity.id)
+            sessions?.closeSession(identity.id)
+          })
           environment.adopt(process)
           clock.after(BOOT_LIMIT_MS, () => {
             if (environment.state !== 'starting') return
@@ -161,6 +167,7 @@ export function createStarter(parts: {
             engineUrl: starter.engineUrl,
             gpuIndices,
             provisioned: environment.provisioned,
+            session: sessions?.openSession(environment.id, version.scope.account, version.functionName),
           }),
           ...process.variables,
         },

@@ -1,3 +1,4 @@
+import type { SessionSecrets } from '../keys/key-ring.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { LaunchedProcess } from './launcher.ts'
 import { familyOf, needsBridge, type RuntimeFamily } from './runtime-families.ts'
@@ -35,8 +36,10 @@ export function functionVariables(options: {
   engineUrl: string | undefined
   gpuIndices: readonly number[]
   provisioned: boolean
+  /** Credentials that the engine's own APIs take; undefined: they take any. */
+  session?: SessionSecrets | undefined
 }): Record<string, string> {
-  const { version, place, logStream, engineUrl, gpuIndices, provisioned } = options
+  const { version, place, logStream, engineUrl, gpuIndices, provisioned, session } = options
   const { region, account } = version.scope
   const { format, applicationLevel, group } = version.logging
   const family = familyOf(version.runtime)
@@ -58,10 +61,10 @@ export function functionVariables(options: {
     LAMBDA_RUNTIME_DIR: '/var/runtime',
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    // The key id is how the engine tells accounts apart; the rest only satisfies SDKs.
-    AWS_ACCESS_KEY_ID: account,
-    AWS_SECRET_ACCESS_KEY: PLACEHOLDER_SECRET,
-    AWS_SESSION_TOKEN: PLACEHOLDER_SECRET,
+    // Without a session the key id is how the engine tells accounts apart; the rest only satisfies SDKs.
+    AWS_ACCESS_KEY_ID: session?.keyId ?? account,
+    AWS_SECRET_ACCESS_KEY: session?.secret ?? PLACEHOLDER_SECRET,
+    AWS_SESSION_TOKEN: session?.sessionToken ?? PLACEHOLDER_SECRET,
     ...(family === 'provided' ? {} : { AWS_EXECUTION_ENV: `AWS_Lambda_${version.runtime}` }),
     AWS_LAMBDA_FUNCTION_NAME: version.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: version.version,

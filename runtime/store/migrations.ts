@@ -7,6 +7,7 @@ import { eventSourcesSchema } from './event-sources.ts'
 import { functionsSchema } from './functions.ts'
 import { logGroupsSchema } from './log-groups.ts'
 import { layersSchema } from './layers.ts'
+import { keysSchema } from './keys.ts'
 import { logsSchema } from './log-streams.ts'
 import { routesSchema } from './routes.ts'
 import { runsSchema } from './runs.ts'
@@ -29,4 +30,5 @@ export const MIGRATIONS: readonly string[] = [
   routesSchema,
   capacitySchema,
   endedEventsSchema,
+  keysSchema,
 ]

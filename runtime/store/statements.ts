@@ -8,6 +8,7 @@ import { functionStatements } from './functions.ts'
 import { logGroupStatements } from './log-groups.ts'
 import { layerStatements } from './layers.ts'
 import { routeStatements } from './routes.ts'
+import { keyStatements } from './keys.ts'
 import { runStatements } from './runs.ts'
 
 /** Every named write there is: name -> SQL. A `Change` names one of these. */
@@ -23,4 +24,5 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...codeSigningStatements,
   ...routeStatements,
   ...capacityStatements,
+  ...keyStatements,
 }

@@ -257,12 +257,10 @@ main('what is unsafe, not built or taken is refused, and leaves nothing behind',
   const starting = (more: ConfigInput) => startLambent(settings(folder, more), { log })
 
   const open = await rejectsWith(starting({ host: '0.0.0.0' }), 'invalid')
-  const keys = await rejectsWith(starting({ auth: 'keys' }), 'unsupported')
   const ray = await rejectsWith(starting({ cluster: 'ray' }), 'unsupported')
   const taken = await rejectsWith(starting({ 'http-port': String(port) }), 'conflict')
 
   assert.match(open.message, 'may not be bound to 0.0.0.0')
-  assert.match(keys.message, 'not built yet')
   assert.match(ray.message, 'not built yet')
   assert.match(taken.message, `process ${process.pid}`)
   holder.close()

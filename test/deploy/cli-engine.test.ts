@@ -178,7 +178,6 @@ engine('start reports all problems of its configuration together and exits 2', a
 
 engine('start refuses what is not built yet', async () => {
   assert.is((await runCli(['start', '--cluster', 'ray'])).code, 2)
-  assert.is((await runCli(['start', '--auth', 'keys'])).code, 2)
 })
 
 engine('a busy port is an error that names its holder', async () => {

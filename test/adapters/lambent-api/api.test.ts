@@ -130,11 +130,14 @@ api('the OpenAPI document describes every operation that is there', async () => 
 
   assert.is(document.openapi, '3.1.0')
   assert.equal(Object.keys(document.paths).toSorted(), [
+    '/lambent/v1/caller',
     '/lambent/v1/environments',
     '/lambent/v1/events',
     '/lambent/v1/functions',
     '/lambent/v1/functions/{name}/logs',
     '/lambent/v1/health',
+    '/lambent/v1/keys',
+    '/lambent/v1/keys/{id}',
     '/lambent/v1/nodes',
     '/lambent/v1/routes',
     '/lambent/v1/runs',

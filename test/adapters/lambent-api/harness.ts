@@ -1,6 +1,7 @@
 import { createLambentApi } from '../../../adapters/lambent-api/api.ts'
 import type { LambentApiParts } from '../../../adapters/lambent-api/parts.ts'
 import { Feed } from '../../../runtime/feed.ts'
+import { KeyRing } from '../../../runtime/keys/key-ring.ts'
 import { createLog } from '../../../runtime/log.ts'
 import { Routes } from '../../../runtime/registry/routes.ts'
 import { systemRng } from '../../../runtime/rng.ts'
@@ -83,6 +84,8 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       ],
       watch: (afterId, listener) => feed.watch(afterId, listener),
     },
+    keys: new KeyRing({ store, dataDirectory: folder.join('data'), clock, rng: systemRng() }),
+    auth: 'open',
     registry: {
       list: () => [],
       // Logs look only at whether there is such a function.

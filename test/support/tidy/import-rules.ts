@@ -13,7 +13,7 @@ interface Import {
 const RUNTIME_ORDER: readonly (readonly string[])[] = [
   ['errors', 'resources', 'clock', 'rng', 'log', 'config', 'entries', 'feed', 'version'],
   ['sdk', 'store'],
-  ['registry', 'objects'],
+  ['registry', 'objects', 'keys'],
   ['environments'],
   ['scheduler'],
   ['invoke'],
