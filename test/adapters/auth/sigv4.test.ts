@@ -88,7 +88,7 @@ sigv4('of a presigned URL end when it says, in AWS’s words', async () => {
   assert.is(error.kind, 'InvalidSignatureException')
   assert.match(
     error.message,
-    /^Signature expired: 20260102T030405Z is now earlier than 20260102T030407Z \(20260102T030607Z - 2 min\.\)$/,
+    /^Signature expired: \S+T030405Z is now earlier than \S+T030407Z \(20260102T030607Z - 2 min\.\)$/,
   )
 })
 
