@@ -135,7 +135,7 @@ function serve(
   const stopping = new AbortController()
   const metrics = createMetrics(engine)
   engine.setApiUrl(urls.inner)
-  const sources = openEventSources(engine)
+  const sources = openEventSources(engine, aws)
   const service = apiService(engine, admission, urls, metrics, stopping.signal, sources.probe)
   api.serve(service(apiPolicy))
   inner?.serve(service(INNER.policy))

@@ -56,6 +56,17 @@ export class AwsClients {
     return (await client) as Clients[Name] // what the key names
   }
 
+  /** Whether anything says where this service is or who asks it; otherwise nobody is worth asking. */
+  isConfigured(service: keyof Clients): boolean {
+    if (this.isElsewhere(service)) return true
+    return ['AWS_ACCESS_KEY_ID', ...OTHER_CREDENTIALS].some((name) => Boolean(this.#environment[name]))
+  }
+
+  /** Whether this service is somewhere else than at AWS. */
+  isElsewhere(service: keyof Clients): boolean {
+    return endpointFor(this.#environment, SERVICES[service].variable) !== undefined
+  }
+
   /** Breaks off what is under way. */
   close(): void {
     this.#closed = true
