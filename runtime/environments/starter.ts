@@ -208,7 +208,7 @@ function placeCodeCache(
 
 /** The first line of every stream. The runtime's version is the Node.js that really runs. */
 const initStartLine = (version: FunctionVersion): string => {
-  const runtime = version.runtime.replace(/^([a-z]+)(\d+).*$/, '$1:$2')
+  const runtime = version.runtime.replace(/^([a-z]+)\.?(.*?)(?:\.x)?$/, '$1:$2')
   return `INIT_START Runtime Version: ${runtime}.v1\tRuntime Version ARN: arn:aws:lambda:${version.scope.region}::runtime:${version.runtime}`
 }
 
