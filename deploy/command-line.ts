@@ -191,6 +191,21 @@ function describeQueries(program: Command, run: Run): void {
     .action((id: string, _options: unknown, command: Command) =>
       run(command, async (session) => (await import('./commands/runs.ts')).getRun(session, id)),
     )
+  runs
+    .command('cancel')
+    .description('cancel an event that waits')
+    .argument('<id>', 'its id')
+    .action((id: string, _options: unknown, command: Command) =>
+      run(command, async (session) => (await import('./commands/runs.ts')).cancelRun(session, id)),
+    )
+  runs
+    .command('replay')
+    .description('run an event anew')
+    .argument('<id>', 'of a run that has ended')
+    .option('-p, --payload <json>', 'JSON, @FILE or - in place of its own payload')
+    .action((id: string, options: { payload?: string }, command: Command) =>
+      run(command, async (session) => (await import('./commands/runs.ts')).replayRun(session, id, options)),
+    )
   const simple = (name: string, description: string, action: Action): void => {
     program
       .command(name)

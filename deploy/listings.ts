@@ -65,7 +65,17 @@ export const LISTS: Readonly<Record<string, Listing>> = {
 /** Runs, newest first, narrowed by `query` (without its question mark). */
 export function runsListing(query: string): Listing {
   return {
-    headings: ['ID', 'FUNCTION', 'VERSION', 'TRIGGER', 'STATUS', 'AGE', 'DURATION', 'ERROR'],
+    headings: [
+      'ID',
+      'FUNCTION',
+      'VERSION',
+      'TRIGGER',
+      'STATUS',
+      'ATTEMPTS',
+      'AGE',
+      'DURATION',
+      'ERROR OR REASON',
+    ],
     read: (api) => readRecords(api, 'runs', query),
     row: (item, nowMs) => [
       text(item.runId),
@@ -73,9 +83,10 @@ export function runsListing(query: string): Listing {
       text(item.version),
       text(item.trigger),
       text(item.status),
+      text(item.attempt),
       age(Number(item.acceptedAtMs), nowMs),
       `${Number(item.durationMs).toFixed(1)} ms`,
-      [text(item.errorType), text(item.errorMessage)]
+      [text(item.errorType), text(item.errorMessage), text(item.reason)]
         .filter((part) => part !== '')
         .join(': ')
         .slice(0, 80),

@@ -14,8 +14,6 @@ import { describing } from './schemas.ts'
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
   ['PATCH', '/nodes/:name'],
-  ['POST', '/runs/:id/cancel'],
-  ['POST', '/runs/:id/replay'],
   ['GET', '/timeline'],
   ...['tasks', 'objects', 'actors', 'placement-groups', 'jobs', 'schedules'].flatMap(
     (noun) =>

@@ -36,13 +36,24 @@ export function createMetrics(
     buckets: DURATION_BUCKETS_S,
     registers: [metrics],
   })
+  const lost = new Counter({
+    name: 'lambent_lost_deliveries_total',
+    help: 'Outcomes that did not get to a destination or a dead-letter target (DestinationDeliveryFailures, DeadLetterErrors)',
+    labelNames: ['function', 'kind'],
+    registers: [metrics],
+  })
   addGauges(metrics, engine)
   const known = new Set<string>()
+  const labelOf = (functionName: string): string => {
+    if (known.size < MAX_FUNCTION_LABELS) known.add(functionName)
+    return known.has(functionName) ? functionName : 'other'
+  }
   const watching = engine.watch(undefined, (event) => {
+    if (event.kind === 'delivery-failed')
+      lost.inc({ function: labelOf(String(event.subject.functionName)), kind: String(event.subject.kind) })
     const run = finishedRun(event)
     if (run === undefined) return
-    if (known.size < MAX_FUNCTION_LABELS) known.add(run.functionName)
-    const name = known.has(run.functionName) ? run.functionName : 'other'
+    const name = labelOf(run.functionName)
     invocations.inc({ function: name, status: run.status, cold: run.cold })
     durations.observe({ function: name, cold: run.cold }, run.durationMs / 1000)
   })
@@ -89,6 +100,11 @@ function addGauges(
   )
   gauge('lambent_in_flight', 'Invocations that run', () => engine.health().inFlight)
   gauge('lambent_queued_events', 'Accepted events that have not ended', () => engine.health().queuedEvents)
+  gauge(
+    'lambent_owed_deliveries',
+    'Outcomes of events on their way to a target',
+    () => engine.health().owedDeliveries,
+  )
   gauge('lambent_dropped_log_lines', 'Log lines lost to a full buffer', () => engine.journal.dropped.lines)
   gauge('lambent_dropped_runs', 'Run records lost to a full buffer', () => engine.journal.dropped.runs)
   const environments = new Gauge({

@@ -22,6 +22,9 @@ const STATUSES = [
   ...(['out-of-memory', 'expired', 'cancelled'] as const),
 ] as const
 
+/** Of events that have no outcome yet. */
+const OPEN_STATUSES = ['waiting', 'running'] as const
+
 /** Which account and region are meant. */
 export const ScopeQuery = z.object(scope)
 
@@ -31,7 +34,7 @@ export const RunsQuery = z.object({
   scope: z.literal('all').optional().describe('Runs of every account and region'),
   function: z.string().optional(),
   kind: z.string().optional(),
-  status: z.enum(STATUSES).optional(),
+  status: z.enum([...STATUSES, ...OPEN_STATUSES]).optional(),
   since: time.optional().describe(WHEN),
   before: z.string().optional().describe('Only runs older than this run: the next page'),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -56,7 +59,7 @@ const Run = z.object({
   functionName: z.string(),
   version: z.string(),
   qualifier: z.string(),
-  status: z.enum(STATUSES),
+  status: z.enum([...STATUSES, ...OPEN_STATUSES]),
   acceptedAtMs: z.number(),
   startedAtMs: z.number(),
   durationMs: z.number(),
@@ -67,7 +70,17 @@ const Run = z.object({
   errorType: z.string().nullable(),
   errorMessage: z.string().nullable(),
   environmentId: z.string(),
-  attempt: z.number(),
+  attempt: z.number().describe('Attempts; of an event that waits, those that have failed'),
+  reason: z.string().optional().describe('Why an event waits'),
+  dueAtMs: z.number().optional().describe('When its next attempt is due'),
+})
+const Delivery = z.object({
+  kind: z.enum(['destination', 'dead-letter']),
+  target: z.string(),
+  state: z.enum(['owed', 'delivered', 'failed']),
+  attempts: z.number(),
+  createdAtMs: z.number(),
+  lastError: z.string().nullable(),
 })
 const LogLine = z.object({
   timeMs: z.number(),
@@ -105,6 +118,7 @@ export const Answers = {
     waiting: z.array(z.object({ functionName: z.string(), waiting: z.number(), reason: z.string() })),
     inFlight: z.number(),
     queuedEvents: z.number(),
+    owedDeliveries: z.number(),
   }),
   nodes: z.object({
     nodes: z.array(
@@ -174,7 +188,12 @@ export const Answers = {
     ),
   }),
   runs: z.object({ runs: z.array(Run), next: z.string().optional().describe('`before` of the next page') }),
-  run: Run,
+  run: Run.extend({
+    outcome: z.string().optional().describe('Why an event ended; kept as long as its payload'),
+    deliveries: z.array(Delivery).optional().describe('Who is told of an event’s outcome'),
+  }),
+  cancelled: z.object({ runId: z.string(), status: z.literal('cancelled') }),
+  replayed: z.object({ runId: z.string().describe('Of the new run'), replayOf: z.string() }),
   logs: z.object({ lines: z.array(LogLine) }),
   keys: z.object({ keys: z.array(Key) }),
   newKey: Key.extend({ secret: z.string(), token: z.string() }),

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { readBody } from '../api.ts'
 import type { Session } from '../session.ts'
@@ -6,6 +5,7 @@ import { sampleEvent } from '../event-samples.ts'
 import { readEventStream } from '../event-stream.ts'
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts'
 import { describeFunctionError, exitCodeOfFunctionError } from '../function-error.ts'
+import { readPayload } from '../payload.ts'
 
 /** The options of `lambent invoke`, as commander hands them over. */
 export type InvokeOptions = Readonly<Record<string, string | boolean | undefined>>
@@ -16,7 +16,7 @@ export type InvokeOptions = Readonly<Record<string, string | boolean | undefined
  */
 export async function invoke(session: Session, name: string, options: InvokeOptions): Promise<ExitCode> {
   refuseContradictions(options)
-  const payload = await readPayload(options)
+  const payload = await payloadOf(options)
   if (options.async === true) return await accept(session, name, payload)
   if (options.stream === true) return await stream(session, name, payload, options)
   const response = await session.api.send({
@@ -49,22 +49,10 @@ function invocationPath(version: string, name: string, action: string): string {
 const logType = (options: InvokeOptions): Record<string, string> =>
   options.tail === true ? { 'x-amz-log-type': 'Tail' } : {}
 
-async function readPayload(options: InvokeOptions): Promise<Uint8Array> {
-  if (typeof options.event === 'string') return Buffer.from(JSON.stringify(sampleEvent(options.event)))
-  const { payload } = options
-  if (typeof payload !== 'string') return Buffer.alloc(0)
-  if (payload === '-') {
-    const chunks: Buffer[] = []
-    for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk))
-    return Buffer.concat(chunks)
-  }
-  if (!payload.startsWith('@')) return Buffer.from(payload)
-  try {
-    return readFileSync(payload.slice(1))
-  } catch (cause) {
-    throw new CommandError(EXIT.usage, `The payload file "${payload.slice(1)}" cannot be read.`, { cause })
-  }
-}
+const payloadOf = async (options: InvokeOptions): Promise<Uint8Array> =>
+  typeof options.event === 'string'
+    ? Buffer.from(JSON.stringify(sampleEvent(options.event)))
+    : await readPayload(options.payload)
 
 async function answer({ out }: Session, response: IncomingMessage, payload: Buffer): Promise<ExitCode> {
   const header = (name: string): string | undefined => {

@@ -108,7 +108,8 @@ api('errors say code, message and hint', async () => {
     ['GET', '/actors/f/C/k', 501, 'NotBuiltYet', 'not built yet'],
     ['POST', '/tasks/f/t', 501, 'NotBuiltYet', 'not built yet'],
     ['PUT', '/schedules/daily', 501, 'NotBuiltYet', 'not built yet'],
-    ['POST', '/runs/x/cancel', 501, 'NotBuiltYet', 'not built yet'],
+    ['POST', '/runs/x/cancel', 404, 'NotFound', '"x"'],
+    ['POST', '/runs/x/replay', 404, 'NotFound', '"x"'],
     ['PATCH', '/nodes/local', 501, 'NotBuiltYet', 'not built yet'],
   ]
   for (const [method, path, status, code, text] of expected) {
@@ -142,7 +143,9 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/routes',
     '/lambent/v1/runs',
     '/lambent/v1/runs/{id}',
+    '/lambent/v1/runs/{id}/cancel',
     '/lambent/v1/runs/{id}/logs',
+    '/lambent/v1/runs/{id}/replay',
   ])
   const parameters = document.paths['/lambent/v1/runs']?.get?.parameters?.map(({ name }) => name) ?? []
   for (const name of ['function', 'status', 'since', 'limit', 'region']) {

@@ -2,13 +2,20 @@ import { createLambentApi } from '../../../adapters/lambent-api/api.ts'
 import type { LambentApiParts } from '../../../adapters/lambent-api/parts.ts'
 import { Feed } from '../../../runtime/feed.ts'
 import { KeyRing } from '../../../runtime/keys/key-ring.ts'
+import { EventDesk } from '../../../runtime/invoke/event-desk.ts'
+import { EventQueue } from '../../../runtime/invoke/event-queue.ts'
+import type { RecordFirst, RunRequest } from '../../../runtime/invoke/invocation-run.ts'
+import type { EventRequest, InvokeSink } from '../../../runtime/invoke/types.ts'
 import { createLog } from '../../../runtime/log.ts'
 import { Routes } from '../../../runtime/registry/routes.ts'
+import type { Target } from '../../../runtime/registry/types.ts'
 import { systemRng } from '../../../runtime/rng.ts'
 import type { Journal, LogStream, RunRecord } from '../../../runtime/store/journal.ts'
 import { openStore } from '../../../runtime/store/open.ts'
 import { createFakeClock, type FakeClock } from '../../support/clock.ts'
+import { version } from '../../support/scheduler-world.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
+import { eventParts } from '../../invoke/event-parts.ts'
 
 /** The Lambent API over a real store and a real feed; nothing runs functions. */
 export interface LambentApiHarness extends AsyncDisposable {
@@ -19,7 +26,26 @@ export interface LambentApiHarness extends AsyncDisposable {
   readonly parts: LambentApiParts
   request(path: string, init?: RequestInit): Promise<Response>
   json(path: string): Promise<unknown>
+  /** Accepts events; they start nothing but this list. */
+  readonly invoker: { accept(request: EventRequest): Promise<void> }
+  readonly started: StartedRun[]
 }
+
+/** A run of an event that the test has to end. */
+export interface StartedRun {
+  readonly request: RunRequest
+  readonly sink: InvokeSink
+  readonly attempt: number
+  readonly recordFirst: RecordFirst
+}
+
+const targetOf = ({ functionName }: EventRequest): Target => ({
+  version: version(functionName),
+  limits: { functionId: functionName, reservedConcurrency: null, inFlight: 0 },
+  invokedArn: '',
+  qualifier: '',
+  executedVersion: '$LATEST',
+})
 
 export const SCOPE = { account: '000000000000', region: 'us-east-1' } as const
 export const STREAM: LogStream = {
@@ -63,12 +89,21 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
   const store = await openStore({ dataDirectory: folder.join('data'), clock, log, inline: true })
   const feed = new Feed(clock)
   const stopping = new AbortController()
+  const started: StartedRun[] = []
+  const queue = new EventQueue({
+    ...eventParts({ store, clock, log }),
+    start: (request, sink, event) => started.push({ request, sink, ...event }),
+  })
+  const rng = systemRng()
+  const invoker = { accept: (request: EventRequest) => queue.accept(request, () => targetOf(request)) }
+  const desk = { ...{ store, clock, rng, queue, invoker }, environments: () => [], shortage: () => undefined }
   const parts: LambentApiParts = {
     engine: {
       clock,
-      rng: systemRng(),
+      rng,
       log,
       journal: store.journal,
+      events: new EventDesk(desk),
       routes: new Routes(store),
       health: () => HEALTH,
       environments: () => [],
@@ -101,6 +136,8 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     clock,
     feed,
     journal: store.journal,
+    invoker,
+    started,
     stopping,
     parts,
     request,
