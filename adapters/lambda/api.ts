@@ -10,6 +10,7 @@ import { codeRoutes } from './code.ts'
 import { concurrencyRoutes } from './concurrency.ts'
 import type { LambdaApiParts, Routes } from './context.ts'
 import { awsError, internalError } from './errors.ts'
+import { durableExecutionRoutes } from './durable-executions.ts'
 import { eventInvokeRoutes } from './event-invoke-config.ts'
 import { eventSourceRoutes } from './event-sources.ts'
 import { functionRoutes } from './functions.ts'
@@ -42,6 +43,7 @@ const FAMILIES: readonly Routes[] = [
   runtimeManagementRoutes,
   resourcePolicyRoutes,
   provisionedRoutes,
+  durableExecutionRoutes,
 ]
 
 /**
