@@ -30,7 +30,7 @@ export interface Refused {
   readonly status: number
 }
 
-/** What an operation of the client answers: when all is well, when something is missing, when it is invalid. */
+/** What an operation of the client answers: when all is well, when something is missing, when it is wrong. */
 export interface Operation {
   readonly succeeds:
     | { readonly call: (world: World) => Command | Promise<Command>; readonly status: number }
