@@ -1,4 +1,17 @@
-import { chown, link, lstat, mkdir, readdir, rm, symlink, readlink, writeFile, chmod } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import {
+  chown,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  readlink,
+  writeFile,
+  chmod,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../log.ts'
 
@@ -10,6 +23,10 @@ export interface EnvironmentFolder {
   readonly temporaryDirectory: string
   /** Its layers as one folder; null when it has none. */
   readonly optDirectory: string | null
+  /** A file to see as /etc/hosts, which names its own address; null without layers. */
+  readonly hostsPath: string | null
+  /** The loopback address that this environment's extensions know as their own. */
+  readonly sandboxAddress: string
 }
 
 /**
@@ -35,7 +52,13 @@ export async function makeEnvironmentFolder(
     optDirectory = folder('opt')
     for (const layer of layers) await linkTree(layer, optDirectory)
   }
+  // Only who has layers can have extensions that listen under a name.
+  const sandboxAddress = layers.length === 0 ? '127.0.0.1' : ownAddress(id)
+  const hostsPath = layers.length === 0 ? null : folder('hosts')
+  if (hostsPath !== null) await writeHosts(hostsPath, sandboxAddress)
   return {
+    hostsPath,
+    sandboxAddress,
     path,
     taskDirectory: folder('task'),
     cacheDirectory: folder('cache'),
@@ -66,6 +89,23 @@ export async function writePasswd(path: string, uid: number): Promise<void> {
     'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
   ]
   await writeFile(path, `${lines.join('\n')}\n`)
+  await chmod(path, 0o644)
+}
+
+/**
+ * A loopback address that hardly any other environment has: loopback is shared with the machine, and the
+ * extensions of several environments of one function listen on the same port.
+ */
+function ownAddress(id: string): string {
+  const bytes = createHash('sha256').update(id).digest()
+  const [first = 0, second = 0, third = 0] = bytes
+  return `127.${1 + (first % 254)}.${second}.${1 + (third % 254)}`
+}
+
+/** Writes the machine's names of hosts and that of the environment itself. */
+async function writeHosts(path: string, address: string): Promise<void> {
+  const known = await readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n')
+  await writeFile(path, `${known.trimEnd()}\n${address}\tsandbox.localdomain sandbox\n`)
   await chmod(path, 0o644)
 }
 

@@ -5,18 +5,22 @@ import type { Journal } from '../store/journal.ts'
 import { Connection } from './connection.ts'
 import type { EnvironmentIdentity, EnvironmentOwner } from './environment-owner.ts'
 import { successor, type EnvironmentState } from './environment-state.ts'
-import type { Hello, ResultMeta, Specialization } from './frames.ts'
+import { Farewell } from './farewell.ts'
 import {
   FLAG,
   FRAME,
   frame,
   readInitialized,
+  readPlatformEvent,
   readResultMeta,
   readRuntimeEnded,
   RESULT_META_BYTES,
+  type Hello,
+  type Specialization,
 } from './frames.ts'
 import type { GatewayMember } from './gateway.ts'
 import { InFlight } from './in-flight.ts'
+import { initEndEvents } from './init-events.ts'
 import { invokeMeta, type Invocation, type InvocationHost } from './invocation.ts'
 import { KILLED, type LaunchedProcess, type ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
@@ -25,12 +29,12 @@ import { OverdueCalls } from './overdue-calls.ts'
 
 /** A process closes its sockets as it exits: a kill before this would hide how it ended. */
 const EXIT_FOLLOWS_MS = 500
-/** What is left of an environment when its runtime has ended stops by itself until then. */
-const REST_ENDS_MS = 2000
 
 /** One execution environment: a process, its connection and what it runs. */
 export class Environment implements GatewayMember, InvocationHost {
   readonly identity: EnvironmentIdentity
+  readonly id: string
+  readonly token: string
   readonly intake: LogIntake
   readonly startedAtMs: number
   owner: EnvironmentOwner<Environment>
@@ -58,14 +62,13 @@ export class Environment implements GatewayMember, InvocationHost {
   provisioned = false // kept ready, and nobody else's to end
   #state: EnvironmentState = 'starting'
   #connection: Connection | undefined
-  #nextId = 1
   readonly #inFlight = new InFlight()
   readonly #overdue: OverdueCalls
   readonly #clock: Clock
   #adopted: (process: LaunchedProcess | undefined) => void = () => {}
-  #loading: Specialization | undefined
   readonly #sockets: OpenSockets
   #runtimeEnd: ProcessExit | undefined
+  readonly #farewell: Farewell
 
   constructor(options: {
     identity: EnvironmentIdentity
@@ -74,21 +77,19 @@ export class Environment implements GatewayMember, InvocationHost {
     journal: Journal
   }) {
     this.identity = options.identity
+    this.id = options.identity.id
+    this.token = options.identity.token
     this.owner = options.owner
     this.#clock = options.clock
     this.#sockets = new OpenSockets(options.clock)
-    this.#overdue = new OverdueCalls(options.clock, () => this.kill())
+    const send = (bytes: Buffer): void => this.#connection?.send(bytes)
+    this.#farewell = new Farewell(options.clock, send, () => this.kill())
     this.adopted = new Promise((resolve) => (this.#adopted = resolve))
     this.startedAtMs = options.clock.nowMs()
     this.intake = new LogIntake(options.journal, options.clock)
+    this.#overdue = new OverdueCalls(options.clock, this.intake, () => this.kill())
   }
 
-  get id(): string {
-    return this.identity.id
-  }
-  get token(): string {
-    return this.identity.token
-  }
   get state(): EnvironmentState {
     return this.#state
   }
@@ -105,7 +106,6 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#transition('loading')
     this.version = version
     this.loadingSince = this.#clock.monotonicMs()
-    this.#loading = specialization
     this.#connection?.send(frame(FRAME.specialize, specialization))
   }
 
@@ -113,22 +113,11 @@ export class Environment implements GatewayMember, InvocationHost {
   run(invocation: Invocation): void {
     const urgent = this.#inFlight.size === 0
     if (urgent) this.#transition('busy')
-    this.#inFlight.add(invocation)
-    invocation.host = this
-    invocation.id = this.#nextId
-    this.#nextId = this.#nextId === 0xffffffff ? 1 : this.#nextId + 1
+    this.#inFlight.add(invocation, this)
     if (this.#hasPlace()) this.#start(invocation)
-    const { input } = invocation
-    const timeoutMs = input.version.timeoutMs
-    // A limit for one held ahead is counted from its own start; the process sees the latest it could be.
-    const deadlineMs = timeoutMs === null ? 0 : Math.round(this.#clock.nowMs() + timeoutMs)
-    this.#connection?.invoke(
-      invocation.id,
-      input.streaming ? FLAG.streaming : 0,
-      invokeMeta(input, deadlineMs),
-      input.payload,
-      urgent,
-    )
+    const { id, input } = invocation
+    const meta = invokeMeta(input, this.#clock.nowMs())
+    this.#connection?.invoke(id, input.streaming ? FLAG.streaming : 0, meta, input.payload, urgent)
   }
 
   /** Asks for what is held ahead, last first; what has not started comes back through `returned`. */
@@ -143,13 +132,15 @@ export class Environment implements GatewayMember, InvocationHost {
   expire(invocation: Invocation): void {
     invocation.timedOut = true
     const concurrency = this.#concurrency()
-    if (concurrency === 1) return this.kill()
+    if (concurrency === 1) {
+      if (!this.#farewell.polite) return this.kill()
+      this.#transition('draining')
+      this.#lose(KILLED) // no caller waits for extensions
+      return this.#farewell.end('timeout')
+    }
     this.#connection?.send(frame(FRAME.abort, '', invocation.id))
-    this.#overdue.add(invocation)
     this.#inFlight.remove(invocation)
-    invocation.state = 'ended'
-    invocation.input.observer.lost(invocation, KILLED)
-    this.intake.mute(invocation.input.requestId)
+    this.#overdue.add(invocation)
     if (this.#overdue.size >= concurrency) this.drain()
     else this.#afterRemoval()
   }
@@ -177,11 +168,17 @@ export class Environment implements GatewayMember, InvocationHost {
     const idle = this.#inFlight.size === 0
     this.#transition('draining')
     this.recall()
-    if (idle) this.kill()
+    if (idle) this.#farewell.end('spindown')
+  }
+
+  /** Ends whatever runs: at once, or politely where there are extensions. */
+  end(): void {
+    if (this.process === undefined || this.#state === 'stopped') return this.kill()
+    if (this.#state === 'idle' || this.#state === 'busy') this.#transition('draining')
+    this.#farewell.end('spindown')
   }
 
   kill(): void {
-    if (this.#state === 'stopped') return
     if (this.process !== undefined) return this.process.kill()
     this.#ended(KILLED)
   }
@@ -221,16 +218,15 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#sockets.closed()
   }
 
-  frame(type: number, flags: number, id: number, _extra: number, body: Buffer): void {
+  frame(type: number, flags: number, id: number, extra: number, body: Buffer): void {
     switch (type) {
       case FRAME.result:
-        return this.#answered(flags, id, body)
+      case FRAME.streamEnd:
+        return this.#answered(type, flags, id, body)
       case FRAME.streamData:
         return this.#inFlight.with(id, (one) => one.input.observer.streamData(one, body))
       case FRAME.streamStart:
         return this.#inFlight.with(id, (one) => one.input.observer.streamStarted(one, body.toString('utf8')))
-      case FRAME.streamEnd:
-        return this.#streamEnded(flags, id, body)
       case FRAME.ready:
         if (this.#state !== 'starting') return
         this.#transition('spare')
@@ -245,6 +241,12 @@ export class Environment implements GatewayMember, InvocationHost {
         return this.owner.codeCache(this, body)
       case FRAME.runtimeEnded:
         return this.#runtimeEnded(body)
+      case FRAME.settled:
+        return this.#settled(id, body)
+      case FRAME.shutdownBudget:
+        return this.#farewell.needs(extra)
+      case FRAME.platformEvent:
+        return this.intake.event(readPlatformEvent(body))
       case FRAME.aborted:
         if (this.#overdue.proven(id)) this.#placeFreed()
     }
@@ -257,21 +259,14 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   #start(invocation: Invocation): void {
-    const now = this.#clock.monotonicMs()
-    this.#inFlight.start(invocation)
-    invocation.startedAt = now
-    const timeoutMs = invocation.input.version.timeoutMs
-    invocation.deadline = timeoutMs === null ? Infinity : now + timeoutMs
-    if (!this.initReported) {
-      this.initReported = true
-      invocation.initMs = this.initMs
-    }
+    this.#inFlight.start(invocation, this.#clock.monotonicMs())
+    invocation.initMs = this.initReported ? null : this.initMs
+    this.initReported = true
   }
 
   #initialized(body: Buffer): void {
-    if (this.#loading === undefined) return
+    if (this.loaded || this.version === undefined) return
     const result = readInitialized(body)
-    this.#loading = undefined
     this.initMs = result.durationMs
     this.loaded = true
     this.initFailed = result.error !== undefined
@@ -279,47 +274,58 @@ export class Environment implements GatewayMember, InvocationHost {
       this.#transition('idle')
       this.idleSince = this.#clock.monotonicMs()
     }
+    for (const event of initEndEvents(this.#clock.nowMs(), result, this)) this.intake.event(event)
     this.owner.loaded(this, result)
-    if (result.error !== undefined || this.#state === 'draining') this.kill()
+    if (result.error !== undefined) this.#farewell.end('failure')
+    else if (this.#state === 'draining') this.#farewell.end('spindown')
   }
 
-  #answered(flags: number, id: number, body: Buffer): void {
-    const meta = this.#takeMeta(body)
-    if (flags & FLAG.fatal && this.#state === 'busy') this.#transition('draining')
-    const payload = body.subarray(RESULT_META_BYTES)
-    const isError = (flags & FLAG.error) !== 0
-    this.#finish(id, meta.logBytes, (one) => one.input.observer.answered(one, isError, meta, payload))
-  }
-
-  #streamEnded(flags: number, id: number, body: Buffer): void {
-    const meta = this.#takeMeta(body)
-    const error = flags & FLAG.error ? body.subarray(RESULT_META_BYTES) : undefined
-    this.#finish(id, meta.logBytes, (one) => one.input.observer.streamEnded(one, error, meta))
-  }
-
-  #takeMeta(body: Buffer): ResultMeta {
+  #answered(type: number, flags: number, id: number, body: Buffer): void {
     const meta = readResultMeta(body)
     this.maxRssKb = Math.max(this.maxRssKb, meta.maxRssKb)
     this.recentMs += (meta.durationMs - this.recentMs) / 8
-    return meta
+    if (flags & FLAG.fatal && this.#state === 'busy') {
+      this.#transition('draining')
+      this.#farewell.expect()
+    }
+    const isError = (flags & FLAG.error) !== 0
+    const payload = body.subarray(RESULT_META_BYTES)
+    const tell = (one: Invocation): void => {
+      const { observer } = one.input
+      if (type === FRAME.result) observer.answered(one, isError, meta, payload)
+      else observer.streamEnded(one, isError ? payload : undefined, meta)
+    }
+    this.#finish(id, meta.logBytes, tell, flags)
   }
 
   /** Ends invocation `id`: the process gets its next one before the answer is worked on. */
-  #finish(id: number, logBytes: number, tell: (invocation: Invocation) => void): void {
+  #finish(id: number, logBytes: number, tell: (invocation: Invocation) => void, flags = 0): void {
     const invocation = this.#inFlight.find(id)
     if (invocation === undefined) return this.#finishOverdue(id, logBytes)
+    if (flags & FLAG.unsettled) invocation.state = 'settling'
+    else this.#release(invocation)
+    tell(invocation)
+  }
+
+  #release(invocation: Invocation): void {
     this.#inFlight.remove(invocation)
     invocation.state = 'ended'
     this.invocations += 1
     this.#startHeld()
     this.#afterRemoval()
-    tell(invocation)
+  }
+
+  /** Extensions have done with an invocation that was answered before. */
+  #settled(id: number, body: Buffer): void {
+    const meta = readResultMeta(body)
+    const invocation = this.#inFlight.find(id)
+    if (invocation?.state !== 'settling') return
+    this.#release(invocation)
+    invocation.input.observer.settled(invocation, meta)
   }
 
   #finishOverdue(id: number, logBytes: number): void {
-    const requestId = this.#overdue.end(id)
-    if (requestId === undefined) return
-    this.intake.whenAt(logBytes, () => this.intake.unmute(requestId))
+    if (!this.#overdue.end(id, logBytes)) return
     this.#startHeld()
     this.#placeFreed()
   }
@@ -345,18 +351,15 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   #recalled(id: number): void {
-    const invocation = this.#inFlight.find(id)
+    const invocation = this.#inFlight.takeBack(id)
     if (invocation === undefined) return
-    this.#inFlight.remove(invocation)
-    invocation.state = 'waiting'
-    invocation.host = undefined
     this.owner.returned(this, invocation)
     this.#afterRemoval()
   }
 
   #afterRemoval(): void {
     if (this.#state === 'draining') {
-      if (this.#inFlight.size === 0) this.kill()
+      if (this.#inFlight.size === 0) this.#farewell.end('spindown')
       return
     }
     if (this.#inFlight.size === 0) {
@@ -388,13 +391,10 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#runtimeEnd = exit
     if (this.#state === 'idle' || this.#state === 'busy') this.#transition('draining')
     this.intake.whenAt(logBytes, () => this.#lose(exit))
-    this.#clock.after(REST_ENDS_MS, () => this.kill())
+    this.#farewell.expect()
   }
 
   #lose(exit: ProcessExit): void {
-    this.#inFlight.end({
-      returned: (invocation) => this.owner.returned(this, invocation),
-      ended: (invocation) => invocation.input.observer.lost(invocation, exit),
-    })
+    this.#inFlight.end(exit, (invocation) => this.owner.returned(this, invocation))
   }
 }

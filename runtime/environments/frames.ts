@@ -17,6 +17,9 @@ export const HEADER_BYTES = 16
 /** A body past this is a broken peer, not a payload: the connection is closed. Bounds the reader's memory. */
 export const MAX_FRAME_BYTES = 1 << 30
 
+/** A platform event that is larger is none. */
+const MAX_EVENT_BYTES = 64 * 1024
+
 /** The types of frames. */
 export const FRAME = {
   // engine -> environment
@@ -26,7 +29,7 @@ export const FRAME = {
   abort: 4, // abort the signal of invocation `id`
   credit: 5, // the reader of stream `id` has taken `extra` more bytes
   makeCodeCache: 6, // when idle, answer with codeCache
-  shutdown: 7, // stop: exit 0 after telling the code (SIGTERM handlers)
+  shutdown: 7, // body: JSON Shutdown; stop: exit 0 after telling the code (SIGTERM handlers) and extensions
   // environment -> engine
   hello: 32, // body: JSON Hello; first frame on every connection
   ready: 33, // booted, nothing loaded: a spare
@@ -39,6 +42,9 @@ export const FRAME = {
   notJson: 40, // body: why the payload of `id` is not JSON; the handler did not run
   codeCache: 41, // body: opaque bytes to store beside the package; empty when there is nothing to cache
   aborted: 42, // an `abort` of invocation `id` was taken: the event loop turns
+  settled: 44, // body: ResultMeta; an answer with FLAG.unsettled is now the end of invocation `id`
+  shutdownBudget: 45, // `extra` ms are what this environment needs to end politely, from now on
+  platformEvent: 46, // body: JSON PlatformEvent; for the function's log
   runtimeEnded: 43, // body: JSON RuntimeEnded; the runtime's own process is gone, this one follows
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
@@ -48,6 +54,7 @@ export const FLAG = {
   error: 1, // the payload is error JSON
   fatal: 2, // the environment exits after this answer and must not be used again
   streaming: 4, // invoke: the caller reads a stream (a buffered caller also takes stream frames)
+  unsettled: 8, // the answer is there, the invocation goes on: `settled` follows
 } as const
 
 /** First frame of an environment: proves who it is. The token is good for one connection. */
@@ -94,6 +101,30 @@ export interface Specialization {
   inheritsVariables?: boolean
   /** Whether other environments run as the same user; absent: no. */
   sharesUser?: boolean
+  /** With a process of its own only. */
+  extensions?: ExtensionSettings
+}
+
+/** Why an environment is to end. */
+export interface Shutdown {
+  reason: 'spindown' | 'timeout' | 'failure'
+}
+
+/** What happened in an environment, in the words of the Telemetry API. */
+export interface PlatformEvent {
+  timeMs: number
+  /** `platform.extension`, … */
+  type: string
+  record: Record<string, unknown>
+}
+
+/** What extensions of an environment need. */
+export interface ExtensionSettings {
+  /** Where external ones lie, as the process sees it; null for none. */
+  directory: string | null
+  /** The address that this environment knows as sandbox.localdomain. */
+  address: string
+  account: string
 }
 
 /** A runtime's own process. */
@@ -212,6 +243,16 @@ export function readRuntimeEnded(body: Buffer): RuntimeEnded {
   if ((code !== null && typeof code !== 'number') || typeof logBytes !== 'number' || !told)
     throw new RangeError('What is said of the end of a runtime is not complete.')
   return { code, signal: typeof signal === 'string' ? signal : null, logBytes, ...(failure && { failure }) }
+}
+
+/** Reads the body of a `platformEvent` frame. Throws a RangeError for what no bootstrap writes. */
+export function readPlatformEvent(body: Buffer): PlatformEvent {
+  const value = parse(body) as Partial<PlatformEvent> | null // checked below
+  const { timeMs, type, record } = value ?? {}
+  const whole = typeof timeMs === 'number' && Number.isSafeInteger(timeMs) && typeof type === 'string'
+  if (!whole || typeof record !== 'object' || record === null || body.length > MAX_EVENT_BYTES)
+    throw new RangeError('What is said of an event is not complete.')
+  return { timeMs, type, record }
 }
 
 function parse(body: Buffer): unknown {

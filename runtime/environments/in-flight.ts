@@ -1,4 +1,5 @@
-import type { Invocation } from './invocation.ts'
+import type { Invocation, InvocationHost } from './invocation.ts'
+import type { ProcessExit } from './launcher.ts'
 
 /**
  * What one process has been handed and has not answered, in order: what runs, and what is held ahead of its
@@ -7,6 +8,8 @@ import type { Invocation } from './invocation.ts'
 export class InFlight {
   readonly #all: Invocation[] = []
   #running = 0
+  /** Names the next one on the connection. */
+  #nextId = 1
 
   get all(): readonly Invocation[] {
     return this.#all
@@ -19,13 +22,20 @@ export class InFlight {
   }
 
   /** Takes one in as held; `start` follows when it has a place. */
-  add(invocation: Invocation): void {
+  add(invocation: Invocation, host: InvocationHost): void {
     invocation.state = 'queued-ahead'
+    invocation.host = host
+    invocation.id = this.#nextId
+    this.#nextId = this.#nextId === 0xffffffff ? 1 : this.#nextId + 1
     this.#all.push(invocation)
   }
 
-  start(invocation: Invocation): void {
+  /** `now` is monotonic ms: a limit for one held ahead is counted from its own start. */
+  start(invocation: Invocation, now: number): void {
     invocation.state = 'running'
+    invocation.startedAt = now
+    const { timeoutMs } = invocation.input.version
+    invocation.deadline = timeoutMs === null ? Infinity : now + timeoutMs
     this.#running += 1
   }
 
@@ -57,24 +67,37 @@ export class InFlight {
     const index = this.#all.indexOf(invocation)
     if (index < 0) return
     this.#all.splice(index, 1)
-    if (invocation.state === 'running') this.#running -= 1
+    if (invocation.state === 'running' || invocation.state === 'settling') this.#running -= 1
+  }
+
+  /** The process gives one back that it had not started: it waits again. */
+  takeBack(id: number): Invocation | undefined {
+    const invocation = this.find(id)
+    if (invocation === undefined) return undefined
+    this.remove(invocation)
+    invocation.state = 'waiting'
+    invocation.host = undefined
+    return invocation
   }
 
   /**
-   * Empties it, last first: what goes back to the front of a queue keeps its order. What was held comes back
-   * as waiting through `returned`, what ran has ended.
+   * The process is gone, or as good as gone. Empties it, last first: what goes back to the front of a queue
+   * keeps its order. What was held comes back as waiting through `returned`; what ran is told that it is
+   * lost, and what was answered already that it is settled.
    */
-  end(on: { returned(invocation: Invocation): void; ended(invocation: Invocation): void }): void {
+  end(exit: ProcessExit, returned: (invocation: Invocation) => void): void {
     this.#running = 0
     for (const invocation of this.#all.splice(0).toReversed()) {
-      if (invocation.state === 'queued-ahead') {
+      const { state, input } = invocation
+      if (state === 'queued-ahead') {
         invocation.state = 'waiting'
         invocation.host = undefined
-        on.returned(invocation)
+        returned(invocation)
         continue
       }
       invocation.state = 'ended'
-      on.ended(invocation)
+      if (state === 'settling') input.observer.settled(invocation, undefined)
+      else input.observer.lost(invocation, exit)
     }
   }
 }

@@ -20,6 +20,11 @@ export interface InvocationObserver {
   refused(invocation: Invocation, error: EngineError): void
   streamStarted(invocation: Invocation, contentType: string): void
   streamData(invocation: Invocation, chunk: Buffer): void
+  /**
+   * After an ending of an invocation whose state was `settling`: nobody works on it any more. `total`
+   * measures all of it; undefined when the environment is gone instead.
+   */
+  settled(invocation: Invocation, total: ResultMeta | undefined): void
   /** Ending of a stream; `error` is Lambda's error JSON when the handler failed after it had started. */
   streamEnded(invocation: Invocation, error: Buffer | undefined, meta: ResultMeta): void
 }
@@ -40,10 +45,13 @@ export interface InvocationInput {
   readonly observer: InvocationObserver
 }
 
-/** What an environment is told about an invocation beside its payload. */
-export const invokeMeta = (input: InvocationInput, deadlineMs: number): InvokeMeta => ({
+/**
+ * What an environment is told about an invocation beside its payload; `nowMs` is Unix epoch ms. One held
+ * ahead sees the latest deadline that it could have.
+ */
+export const invokeMeta = (input: InvocationInput, nowMs: number): InvokeMeta => ({
   requestId: input.requestId,
-  deadlineMs,
+  deadlineMs: input.version.timeoutMs === null ? 0 : Math.round(nowMs + input.version.timeoutMs),
   invokedArn: input.invokedArn,
   traceId: input.traceId,
   clientContext: input.clientContext,
@@ -51,9 +59,10 @@ export const invokeMeta = (input: InvocationInput, deadlineMs: number): InvokeMe
 })
 
 /**
- * Where an invocation stands: it waits for an environment, is held ahead in a busy one, runs, or has ended.
+ * Where an invocation stands: it waits for an environment, is held ahead in a busy one, runs, has been
+ * answered while extensions work on it, or has ended.
  */
-export type InvocationState = 'waiting' | 'queued-ahead' | 'running' | 'ended'
+export type InvocationState = 'waiting' | 'queued-ahead' | 'running' | 'settling' | 'ended'
 
 /** What the environment that runs an invocation offers it. */
 export interface InvocationHost {

@@ -150,6 +150,7 @@ async function tryArrangement(
     optDirectory: null,
     uid: host.isRoot ? FIRST_ENVIRONMENT_UID : null,
     passwdPath: null,
+    hostsPath: null,
     network:
       arrangement.kind === 'bubblewrap' && arrangement.hardened ? ('none' as const) : ('full' as const),
     ephemeralMb: 1,

@@ -78,6 +78,8 @@ export interface LaunchedProcess {
   readonly variables: Readonly<Record<string, string>>
   /** Whether processes of other environments run as the same user, in a view of their own. */
   readonly sharesUser: boolean
+  /** What sandbox.localdomain is inside: an address of its own where the process has a view of its own. */
+  readonly sandboxAddress: string
   /** Its own /tmp on this machine. */
   readonly temporaryDirectory: string
   /** Settles once, when the whole process tree is gone. Never rejects. */

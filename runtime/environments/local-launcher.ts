@@ -51,6 +51,7 @@ export interface LocalLauncherOptions {
 }
 
 /** Starts more wait in line than this are refused. */
+const LOOPBACK = '127.0.0.1'
 const MAX_WAITING_STARTS = 10_000
 /** Restarts of a spawner that died, in a row without a process started in between. */
 const MAX_SPAWNER_RESTARTS = 3
@@ -198,6 +199,7 @@ class LocalLauncher implements Launcher {
       cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
       variables: ownView ? {} : { ...this.#marks(request) },
       sharesUser: ownView && uid === null,
+      sandboxAddress: ownView ? folder.sandboxAddress : LOOPBACK,
       temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
       send: (message) => this.#send(message),
       onExit: () => {

@@ -12,6 +12,7 @@ export interface LocalProcessParts {
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
   readonly sharesUser: boolean
+  readonly sandboxAddress: string
   readonly temporaryDirectory: string
   readonly send: (request: SpawnerRequest) => void
   readonly onExit: () => void
@@ -27,6 +28,7 @@ export class LocalProcess implements LaunchedProcess {
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
   readonly sharesUser: boolean
+  readonly sandboxAddress: string
   readonly temporaryDirectory: string
   readonly exited: Promise<ProcessExit>
   readonly #parts: LocalProcessParts
@@ -46,6 +48,7 @@ export class LocalProcess implements LaunchedProcess {
     this.cacheRoot = parts.cacheRoot
     this.variables = parts.variables
     this.sharesUser = parts.sharesUser
+    this.sandboxAddress = parts.sandboxAddress
     this.temporaryDirectory = parts.temporaryDirectory
     this.exited = new Promise((resolve) => (this.#settle = resolve))
   }

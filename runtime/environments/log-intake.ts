@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Journal } from '../store/journal.ts'
+import type { LineStyle } from '../store/log-lines.ts'
+import { eventLine, type LoggedEvent } from '../store/platform-lines.ts'
 
 /** A line longer than this is cut, as CloudWatch does with events. */
 const MAX_LINE_BYTES = 256 * 1024
@@ -41,6 +43,7 @@ export class LogIntake {
   #stream: number | null = null
   #early: string[] = []
   #version = ''
+  #style: LineStyle | undefined
   #rest: Buffer | undefined
   #requestId = ''
   #current: Written = nothing()
@@ -62,10 +65,11 @@ export class LogIntake {
     this.#clock = clock
   }
 
-  /** From now on lines go to this stream of the journal. */
-  attach(stream: number, version: string): void {
+  /** From now on lines go to this stream of the journal; `style` is how its platform lines look. */
+  attach(stream: number, version: string, style: LineStyle): void {
     this.#stream = stream
     this.#version = version
+    this.#style = style
     for (const line of this.#early) this.#journal.line(stream, this.#clock.nowMs(), '', line)
     this.#early = []
   }
@@ -148,6 +152,13 @@ export class LogIntake {
     this.#journal.platform(this.#stream, this.#clock.nowMs(), requestId, line)
     this.#keepTail(line)
     if (writer !== '') this.#begin(writer)
+  }
+
+  /** A line of the platform's own about this environment, if the function's log has one for it. */
+  event(event: LoggedEvent): void {
+    if (this.#stream === null || this.#style === undefined) return
+    const line = eventLine(this.#style, event)
+    if (line !== undefined) this.#journal.platform(this.#stream, event.timeMs, '', line)
   }
 
   #refill(): void {

@@ -1,5 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Invocation } from './invocation.ts'
+import { KILLED } from './launcher.ts'
+import type { LogIntake } from './log-intake.ts'
 
 /** A process that has not taken an abort by then is stuck. */
 const STUCK_AFTER_MS = 500
@@ -11,14 +13,16 @@ const STUCK_AFTER_MS = 500
  */
 export class OverdueCalls {
   readonly #clock: Clock
+  readonly #intake: LogIntake
   readonly #onStuck: () => void
   readonly #requestIds = new Map<number, string>()
   /** Those of them whose abort the process has not taken yet. */
   readonly #unproven = new Map<number, Timer>()
 
   /** `onStuck` is called when the process does not take an abort. */
-  constructor(clock: Clock, onStuck: () => void) {
+  constructor(clock: Clock, intake: LogIntake, onStuck: () => void) {
     this.#clock = clock
+    this.#intake = intake
     this.#onStuck = onStuck
   }
 
@@ -31,9 +35,14 @@ export class OverdueCalls {
     return this.#unproven.size > 0
   }
 
-  add({ id, input }: Invocation): void {
+  /** Answers its caller; what its code still writes begins nothing. */
+  add(invocation: Invocation): void {
+    const { id, input } = invocation
     this.#requestIds.set(id, input.requestId)
     this.#unproven.set(id, this.#clock.after(STUCK_AFTER_MS, this.#onStuck))
+    invocation.state = 'ended'
+    input.observer.lost(invocation, KILLED)
+    this.#intake.mute(input.requestId)
   }
 
   /** The process has taken the abort of invocation `id`. Returns whether nothing is unproven any more. */
@@ -42,12 +51,14 @@ export class OverdueCalls {
     return this.#unproven.delete(id) && this.#unproven.size === 0
   }
 
-  /** The code of invocation `id` has ended as well. Returns its request id, if it is one of these. */
-  end(id: number): string | undefined {
+  /** The code of invocation `id` has ended, `logBytes` into the log. Returns whether it is one of these. */
+  end(id: number, logBytes: number): boolean {
     const requestId = this.#requestIds.get(id)
+    if (requestId === undefined) return false
     this.#requestIds.delete(id)
     this.proven(id)
-    return requestId
+    this.#intake.whenAt(logBytes, () => this.#intake.unmute(requestId))
+    return true
   }
 
   clear(): void {

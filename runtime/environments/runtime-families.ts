@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { FunctionVersion } from '../registry/types.ts'
-import type { RuntimeProcessSettings } from './frames.ts'
+import type { ExtensionSettings, RuntimeProcessSettings } from './frames.ts'
 import type { LaunchedProcess } from './launcher.ts'
 
 /** What language a runtime identifier is for; `provided` brings its own runtime. */
@@ -14,7 +16,31 @@ const WRAPPER = 'AWS_LAMBDA_EXEC_WRAPPER'
 
 /** Whether a version's code runs in a process of its own, which is served the Runtime API. */
 export const needsBridge = (version: FunctionVersion): boolean =>
-  familyOf(version.runtime) !== 'nodejs' || (version.environment[WRAPPER] ?? '') !== ''
+  familyOf(version.runtime) !== 'nodejs' ||
+  (version.environment[WRAPPER] ?? '') !== '' ||
+  hasExtensions(version)
+
+const EXTENSIONS = 'extensions'
+const versionsWithExtensions = new WeakMap<FunctionVersion, boolean>()
+
+/** Whether a layer brings programs that run beside the function. */
+function hasExtensions(version: FunctionVersion): boolean {
+  const known = versionsWithExtensions.get(version)
+  if (known !== undefined) return known
+  const found = version.layerDirectories.some((directory) => existsSync(join(directory, EXTENSIONS)))
+  versionsWithExtensions.set(version, found)
+  return found
+}
+
+/** What an environment of this version is told about its extensions. */
+export const extensionSettings = (
+  version: FunctionVersion,
+  process: Pick<LaunchedProcess, 'optRoot' | 'sandboxAddress'>,
+): ExtensionSettings => ({
+  directory: hasExtensions(version) ? join(process.optRoot, EXTENSIONS) : null,
+  address: process.sandboxAddress,
+  account: version.scope.account,
+})
 
 /**
  * What to start for a version that needs a bridge; undefined for others. `place` is where code and layers

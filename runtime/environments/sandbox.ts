@@ -10,6 +10,7 @@ export type Arrangement =
 /** Where a sandboxed process finds things: the places of Lambda's own images. */
 export const VIEW = {
   task: '/var/task',
+
   node: '/var/lang/bin/node',
   runtime: '/var/runtime',
   cache: '/var/lang/cache',
@@ -59,6 +60,8 @@ export interface SandboxContent {
   readonly uid: number | null
   /** A file to see as /etc/passwd; null for the machine's. */
   readonly passwdPath: string | null
+  /** A file to see as /etc/hosts; null for the machine's. */
+  readonly hostsPath: string | null
   readonly network: NetworkAccess
   readonly ephemeralMb: number
   readonly gpuIndices: readonly number[]
@@ -201,6 +204,7 @@ const commonView = (host: SandboxHost, content: SandboxContent): string[] =>
     ['--ro-bind', host.runtimeDirectory, VIEW.runtime],
     ['--ro-bind', host.socketDirectory, VIEW.sockets],
     content.passwdPath === null ? [] : ['--ro-bind', content.passwdPath, '/etc/passwd'],
+    content.hostsPath === null ? [] : ['--ro-bind', content.hostsPath, '/etc/hosts'],
     ['--remount-ro', '/'],
   ].flat()
 
@@ -237,11 +241,12 @@ const isVisible = (path: string): boolean =>
 const VIEW_SCRIPT = `exec 2>&3
 set -e
 task=$1 cache=$2 temporary=$3 node=$4 runtime=$5 sockets=$6 skeleton=$7; shift 7
-opt=$1 data=$2 resolver=$3 passwd=$4 writable=$5; shift 5
+opt=$1 data=$2 resolver=$3 passwd=$4 hosts=$5 writable=$6; shift 6
 exec 4<"$task" 5<"$cache" 6<"$temporary" 7<"$node" 8<"$runtime" 9<"$sockets"
 fd=/proc/self/fd
 [ -z "$resolver" ] || names=$(cat "$resolver")
 [ -z "$passwd" ] || mount -n --bind "$passwd" /etc/passwd
+[ -z "$hosts" ] || [ ! -e /etc/hosts ] || mount -n --bind "$hosts" /etc/hosts
 if [ -n "$opt" ]; then mount -n --bind "$opt" /opt; mount -n -o remount,bind,ro /opt
 else mount -n -t tmpfs -o ro,mode=755 tmpfs /opt; fi
 cd "$skeleton"
@@ -284,5 +289,6 @@ const viewArguments = (host: SandboxHost, content: SandboxContent): string[] => 
   isVisible(host.dataDirectory) ? host.dataDirectory : '',
   host.resolverPath ?? '',
   content.passwdPath ?? '',
+  content.hostsPath ?? '',
   host.writableMounts.join('\n'),
 ]

@@ -12,7 +12,8 @@ import { Environment } from './environment.ts'
 import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Gateway } from './gateway.ts'
 import type { LaunchedProcess, Launcher } from './launcher.ts'
-import { heapArguments, needsBridge, runtimeProcess } from './runtime-families.ts'
+import { initStartEvent } from './init-events.ts'
+import { extensionSettings, heapArguments, needsBridge, runtimeProcess } from './runtime-families.ts'
 import type { RuntimeSupport } from './runtime-support.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
@@ -135,8 +136,11 @@ export function createStarter(parts: {
         format: version.logging.format,
         systemLevel: version.logging.systemLevel,
       })
-      environment.intake.attach(environment.stream, version.version)
-      journal.platform(environment.stream, clock.nowMs(), '', initStartLine(version))
+      environment.intake.attach(environment.stream, version.version, {
+        format: version.logging.format,
+        systemLevel: version.logging.systemLevel,
+      })
+      environment.intake.event(initStartEvent(clock.nowMs(), version, environment))
       await packages.link(version.codePackage, process.taskDirectory)
       if (environment.state !== 'spare') return
       const bridged = runtimeProcess(version, process, support.interpreterOf(version.runtime))
@@ -177,7 +181,13 @@ export function createStarter(parts: {
         logStream: stream,
         concurrency: version.execution.concurrency,
         ...(codeCachePath === undefined ? {} : { codeCachePath }),
-        ...(bridged === undefined ? {} : { runtimeProcess: bridged, sharesUser: process.sharesUser }),
+        ...(bridged === undefined
+          ? {}
+          : {
+              runtimeProcess: bridged,
+              sharesUser: process.sharesUser,
+              extensions: extensionSettings(version, process),
+            }),
       })
       await limited
     },
@@ -204,12 +214,6 @@ function placeCodeCache(
     copyFileSync(found, target) // another file system, or a user who may not link
   }
   return join(process.cacheRoot, CODE_CACHE_NAME)
-}
-
-/** The first line of every stream. The runtime's version is the Node.js that really runs. */
-const initStartLine = (version: FunctionVersion): string => {
-  const runtime = version.runtime.replace(/^([a-z]+)\.?(.*?)(?:\.x)?$/, '$1:$2')
-  return `INIT_START Runtime Version: ${runtime}.v1\tRuntime Version ARN: arn:aws:lambda:${version.scope.region}::runtime:${version.runtime}`
 }
 
 /** `2026/01/31`, as stream names begin. */

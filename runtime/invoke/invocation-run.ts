@@ -35,6 +35,8 @@ export type RecordFirst = (record: RunRecord) => Promise<void>
 /** An answer's meta when no process measured it. */
 const NO_META: ResultMeta = { durationMs: 0, logBytes: 0, maxRssKb: 0 }
 const MB_IN_KB = 1024
+/** Whoever has no limit of its own ran into the one for loading. */
+const LOADING_LIMIT_MS = 10_000
 
 /**
  * One invocation seen from its caller: listens to what the environment tells, makes Lambda's answer and the
@@ -55,6 +57,8 @@ export class InvocationRun implements InvocationObserver {
   #collectedBytes = 0
   #contentType = ''
   #streaming = false
+  /** Ends what `settled` has to end. */
+  #close: ((total: ResultMeta | undefined) => void) | undefined
 
   constructor(options: {
     context: RunContext
@@ -100,7 +104,14 @@ export class InvocationRun implements InvocationObserver {
     const environment = invocation.host
     const { timeoutMs } = invocation.version
     const expired = invocation.timedOut || environment?.loadingTimedOut === true
-    this.#fail(invocation, expired ? timedOut(timeoutMs ?? 10_000) : exited(exit))
+    this.#fail(invocation, expired ? timedOut(timeoutMs ?? LOADING_LIMIT_MS) : exited(exit))
+  }
+
+  settled(invocation: Invocation, total: ResultMeta | undefined): void {
+    const close = this.#close
+    this.#close = undefined
+    if (invocation.timedOut) this.#tellTimeout(invocation)
+    close?.(total)
   }
 
   refused(_invocation: Invocation, error: EngineError): void {
@@ -160,18 +171,20 @@ export class InvocationRun implements InvocationObserver {
     // One that never started waited for code that did not load.
     const durationMs =
       invocation.startedAt === 0 ? (environment?.initMs ?? 0) : clock.monotonicMs() - invocation.startedAt
-    const timeMs = clock.nowMs()
-    if (failure.status === 'timed-out') {
-      environment?.intake.platform(
-        requestId,
-        `${new Date(timeMs).toISOString()} ${requestId} ${failure.message}`,
-      )
-    } else {
+    if (failure.status === 'timed-out') this.#tellTimeout(invocation)
+    else {
       environment?.intake.platform(requestId, `RequestId: ${requestId} Error: ${failure.message}`)
       environment?.intake.platform(requestId, failure.errorType)
     }
     const meta = { durationMs, logBytes: 0, maxRssKb: environment?.maxRssKb ?? 0 }
     this.#finish(invocation, failure.status, true, meta, failurePayload(failure, requestId))
+  }
+
+  #tellTimeout({ host, version }: Invocation): void {
+    const { requestId } = this.request
+    const { message } = timedOut(version.timeoutMs ?? LOADING_LIMIT_MS)
+    const time = new Date(this.#context.clock.nowMs()).toISOString()
+    host?.intake.platform(requestId, `${time} ${requestId} ${message}`)
   }
 
   #finish(
@@ -186,8 +199,26 @@ export class InvocationRun implements InvocationObserver {
     const tailed = this.request.logTail && environment !== undefined
     // The caller first: what is written down about it can wait for a moment.
     if (!tailed) this.#answer(isError, payload, undefined)
+    if (invocation.state !== 'settling')
+      return this.#settle(invocation, status, isError, meta, payload, tailed)
+    this.#close = (total) => {
+      const durationMs = this.#context.clock.monotonicMs() - invocation.startedAt
+      this.#settle(invocation, status, isError, total ?? { ...meta, durationMs }, payload, tailed)
+    }
+  }
+
+  /** Everybody has done with it: what it took is known now. */
+  #settle(
+    invocation: Invocation,
+    status: RunStatus,
+    isError: boolean,
+    meta: ResultMeta,
+    payload: Buffer,
+    tailed: boolean,
+  ): void {
+    const environment = invocation.host
     const record = this.#record(invocation, environment, status, meta, isError ? payload : undefined)
-    if (tailed) {
+    if (tailed && environment !== undefined) {
       environment.intake.whenAt(meta.logBytes, () =>
         this.#answer(isError, payload, this.#journalEnd(environment, record)),
       )

@@ -138,7 +138,7 @@ export class Scheduler implements PoolHost {
     this.#reaper.cancel()
     const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve))
     for (const pool of this.#pools.values()) refuseAll(pool, stopping())
-    for (const environment of this.environments) environment.kill()
+    for (const environment of this.environments) environment.end()
     if (this.#leases.size > 0) await empty
   }
 

@@ -29,6 +29,7 @@ const OBSERVER: InvocationObserver = {
   notJson: nobody,
   initFailed: nobody,
   lost: nobody,
+  settled: nobody,
   refused: nobody,
   streamStarted: nobody,
   streamData: nobody,

@@ -27,6 +27,7 @@ starting('a process that never connects is ended, and that is told', async () =>
         taskRoot: '',
         optRoot: '',
         sharesUser: false,
+        sandboxAddress: '',
         temporaryDirectory: '',
         cacheDirectory: '',
         cacheRoot: '',

@@ -121,6 +121,9 @@ export interface DeployOptions {
   readonly account?: string
   readonly handler?: string
   readonly variables?: Readonly<Record<string, string>>
+  /** ARNs of layer versions. */
+  readonly layers?: readonly string[]
+  readonly logging?: Readonly<Record<string, string>>
 }
 
 /** Creates a function over the Lambda API and waits until it is Active. */
@@ -141,6 +144,8 @@ export async function deploy(
       Runtime: options.runtime ?? `nodejs${process.versions.node.split('.')[0]}.x`,
       Handler: options.handler ?? 'index.handler',
       ...(options.variables === undefined ? {} : { Environment: { Variables: options.variables } }),
+      ...(options.layers === undefined ? {} : { Layers: options.layers }),
+      ...(options.logging === undefined ? {} : { LoggingConfig: options.logging }),
       Timeout: options.timeoutSeconds ?? 60,
       MemorySize: options.memoryMb ?? 512,
       Code: { ZipFile: zip.toString('base64') },

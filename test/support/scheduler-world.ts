@@ -97,6 +97,7 @@ export async function world(
     initFailed: note('init failed'),
     lost: (invocation) =>
       events.push(`${invocation.input.requestId} ${invocation.timedOut ? 'timed out' : 'lost'}`),
+    settled: note('settled'),
     refused: (invocation, error: EngineError) =>
       events.push(`${invocation.input.requestId} refused: ${error.detail ?? error.code}`),
     streamStarted: note('stream started'),

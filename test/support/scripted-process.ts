@@ -58,6 +58,7 @@ export class ScriptedProcess {
       taskRoot: '/var/task',
       optRoot: '/opt',
       sharesUser: false,
+      sandboxAddress: '',
       temporaryDirectory: '',
       cacheDirectory: '',
       cacheRoot: '',

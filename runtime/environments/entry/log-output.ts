@@ -35,6 +35,12 @@ export class LogOutput {
     this.#put(bytes, descriptor)
   }
 
+  /** Writes a line of somebody else's: on a line of its own, whatever was written before it. */
+  writeLine(text: string): void {
+    this.mark()
+    this.#put(Buffer.from(`${this.#atLineStart ? '' : '\n'}${text}\n`), STDOUT)
+  }
+
   /** Writes the marker of the invocation that is about to write, if it has none yet. */
   mark(): void {
     const requestId = this.#requestId()

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { resolve } from 'node:path'
-import { FRAME, frame, type Hello, type Specialization } from '../frames.ts'
+import { FRAME, frame, type Hello, type Shutdown, type Specialization } from '../frames.ts'
 import { Bridge } from './bridge/bridge.ts'
 import { touchBuiltins } from './builtins.ts'
 import { after } from './clock.ts'
@@ -59,10 +59,17 @@ class Program {
 
   #receive(type: number, id: number, extra: number, body: Buffer): void {
     if (type === FRAME.specialize) void this.#specialize(body)
-    else if (type === FRAME.shutdown) shutDown(this.#connection)
+    else if (type === FRAME.shutdown) this.#shutDown(body)
     else if (type === FRAME.makeCodeCache) this.#sendCodeCache()
     else if (this.#specialized?.executor === undefined) this.#keepEarly([type, id, extra, body])
     else this.#route(type, id, extra, body)
+  }
+
+  #shutDown(body: Buffer): void {
+    if (!(this.#specialized instanceof Bridge)) return shutDown(this.#connection)
+    // Written by the engine that brought this program along.
+    const { reason } = JSON.parse(body.toString()) as Shutdown
+    this.#specialized.shutDown(reason)
   }
 
   #route(type: number, id: number, extra: number, body: Buffer): void {

@@ -8,6 +8,8 @@ export interface Measures {
   /** Bytes of log up to now. */
   logBytes(): number
   maxRssKb(): number
+  /** Flags that every answer carries. */
+  flags(): number
 }
 
 /** Sends what a runtime answered to the engine. */
@@ -41,6 +43,7 @@ export class Answers {
   }
 
   stream(invocation: HeldInvocation, part: Buffer): void {
+    invocation.producedBytes += part.length
     this.#connection.sendBody(FRAME.streamData, invocation.id, part)
   }
 
@@ -50,8 +53,11 @@ export class Answers {
 
   #answer(invocation: HeldInvocation, type: number, flags: number, payload: Buffer): void {
     invocation.state = 'answered'
+    invocation.producedBytes += payload.length
+    if (flags & FLAG.error) invocation.error = payload
+    const all = flags | this.#measures.flags()
     const head = Buffer.allocUnsafe(HEADER_BYTES + RESULT_META_BYTES)
-    writeHeader(head, 0, type, flags, invocation.id, RESULT_META_BYTES + payload.length, RESULT_META_BYTES)
+    writeHeader(head, 0, type, all, invocation.id, RESULT_META_BYTES + payload.length, RESULT_META_BYTES)
     writeResultMeta(head, HEADER_BYTES, {
       durationMs: monotonicMs() - invocation.startedAtMs,
       logBytes: this.#measures.logBytes(),

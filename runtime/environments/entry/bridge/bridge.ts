@@ -1,8 +1,21 @@
-import { FRAME, frame, type RuntimeEnded, type Specialization } from '../../frames.ts'
+import { randomUUID } from 'node:crypto'
+import { systemClock } from '../../../clock.ts'
+import {
+  FLAG,
+  FRAME,
+  frame,
+  RESULT_META_BYTES,
+  writeResultMeta,
+  type RuntimeEnded,
+  type Specialization,
+} from '../../frames.ts'
+import { runtimeVersionArnOf, runtimeVersionOf } from '../../runtime-version.ts'
 import { monotonicMs } from '../clock.ts'
 import type { Connection } from '../connection.ts'
+import { ExtensionHost } from '../extensions/extension-host.ts'
+import type { ShutdownReason } from '../extensions/extensions.ts'
 import type { LogOutput } from '../log-output.ts'
-import { Answers } from './answers.ts'
+import { Answers, type Measures } from './answers.ts'
 import { ApiServer } from './api-server.ts'
 import type { HeldInvocation } from './held-invocation.ts'
 import { NodeRelay } from './node-relay.ts'
@@ -18,19 +31,31 @@ const SANDBOXED_ROOT = '/var/task'
 const MEMORY_SIGNALS: Readonly<Record<string, number>> = { SIGKILL: 9, SIGABRT: 6, SIGTRAP: 5, SIGILL: 4 }
 
 /**
- * The process once it knows that its function runs in a process of its own: serves the Runtime API to it, and
- * passes invocations and answers between it and the engine.
+ * The process once it knows that its function runs in a process of its own: serves the Runtime API to it and
+ * the Extensions API to those beside it, and passes invocations and answers between them and the engine.
  */
 export class Bridge {
   readonly #connection: Connection
   readonly #specialization: Specialization
   readonly #log: LogOutput
   readonly #exit: (code: number) => void
-  /** What takes invocations: calls of the Runtime API, or frames of a Node.js runtime of our own. */
-  readonly #runtime: RuntimeApi | NodeRelay
+  readonly #api: RuntimeApi
+  /** Where the runtime is a Node.js of our own. */
+  readonly #relay: NodeRelay | undefined
+  /** What takes invocations: where there are both, the one that is first asked for work. */
+  #runtime: RuntimeApi | NodeRelay
+  readonly #host: ExtensionHost
   readonly #startedAtMs = monotonicMs()
   #output: RuntimeOutput | undefined
+  #process: RuntimeProcess | undefined
+  #runtimeGone: () => void = () => {}
+  readonly #gone: Promise<void>
   #memory: SessionMemory | undefined
+  /** What the runtime said of loading. */
+  #outcome: LoadOutcome = {}
+  /** The invocation that extensions may still work on. */
+  #held: HeldInvocation | undefined
+  #ending: Promise<void> | undefined
   /** Whose lines those are that come now: with one at a time the latest, as on AWS. */
   #writer = ''
 
@@ -44,7 +69,32 @@ export class Bridge {
     this.#specialization = specialization
     this.#log = log
     this.#exit = exit
-    this.#runtime = this.#makeRuntime()
+    this.#gone = new Promise((resolve) => (this.#runtimeGone = resolve))
+    this.#host = this.#makeHost()
+    const measures: Measures = {
+      logBytes: () => log.writtenBytes,
+      maxRssKb: () => this.#maxRssKb(),
+      flags: () => (this.#host.holdsInvocations ? FLAG.unsettled : 0),
+    }
+    const { runtimeProcess, ...rest } = specialization
+    const events = this.#runtimeEvents()
+    this.#api = new RuntimeApi({
+      connection,
+      answers: new Answers(connection, measures),
+      concurrency: specialization.concurrency,
+      events: {
+        ...events,
+        ready: (outcome) => {
+          this.#runtime = this.#api
+          events.ready(outcome)
+        },
+      },
+    })
+    if (runtimeProcess?.kind === 'node') {
+      const inherited = { ...rest, inheritsVariables: true }
+      this.#relay = new NodeRelay({ connection, specialization: inherited, events, measures })
+    }
+    this.#runtime = this.#relay ?? this.#api
   }
 
   /** Request id of the invocation that is writing; '' outside of any. */
@@ -57,17 +107,32 @@ export class Bridge {
     return this.#runtime
   }
 
-  /** Starts the runtime; the engine is told of its readiness when it asks for work. Never rejects. */
+  /**
+   * Starts the extensions and then the runtime; the engine is told of their readiness when all of them ask
+   * for work. Never rejects.
+   */
   async load(): Promise<void> {
     try {
-      this.#output = new RuntimeOutput(this.#log)
+      const output = new RuntimeOutput({
+        write: (bytes) => {
+          this.#log.write(bytes)
+          this.#host.functionPrinted(bytes)
+        },
+      })
+      this.#output = output
       const server = new ApiServer({ sharesUser: this.#specialization.sharesUser === true })
-      if (this.#runtime instanceof RuntimeApi) server.add(this.#runtime.routes)
-      await this.#start(await server.listen(), this.#output)
+      server.add([...this.#api.routes, ...this.#host.routes])
+      const address = await server.listen()
+      if (await this.#host.start(address)) await this.#start(address, output)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       this.#ended({ code: null, signal: null, failure: { errorType: 'Sandbox.Failure', message } })
     }
+  }
+
+  /** Ends the runtime and the extensions, and then this process. */
+  shutDown(reason: ShutdownReason): void {
+    void this.#end(reason, undefined).then(() => this.#connection.whenFlushed(() => this.#exit(0)))
   }
 
   /** There is no code of this process's own. */
@@ -75,31 +140,65 @@ export class Bridge {
     return Buffer.alloc(0)
   }
 
-  #makeRuntime(): RuntimeApi | NodeRelay {
-    const connection = this.#connection
-    const logBytes = (): number => this.#log.writtenBytes
-    const { runtimeProcess, ...specialization } = this.#specialization
-    const events: RuntimeEvents = {
+  #runtimeEvents(): RuntimeEvents {
+    return {
       ready: (outcome) => this.#ready(outcome),
-      initFailed: (outcome) => this.#sendInitialized(outcome),
+      initFailed: (outcome) => this.#initFailed(outcome),
       started: (invocation) => this.#started(invocation),
       answering: () => this.#output?.drain(),
-      ended: () => {},
+      responding: ({ meta }) => this.#host.responding(meta.requestId),
+      ended: ({ meta, producedBytes, error }) =>
+        this.#host.answered(meta.requestId, { bytes: producedBytes, error }),
+      waiting: () => this.#host.waiting(),
     }
-    if (runtimeProcess?.kind === 'node') {
-      const inherited = { ...specialization, inheritsVariables: true }
-      return new NodeRelay({ connection, specialization: inherited, events, logBytes })
+  }
+
+  #makeHost(): ExtensionHost {
+    const { runtime, functionName, functionVersion, memoryMb, handler, concurrency, environment } =
+      this.#specialization
+    const { extensions, logStream, logFormat, sharesUser } = this.#specialization
+    const facts = {
+      initializationType: environment['AWS_LAMBDA_INITIALIZATION_TYPE'] ?? 'on-demand',
+      runtimeVersion: runtimeVersionOf(runtime),
+      runtimeVersionArn: runtimeVersionArnOf(environment['AWS_REGION'] ?? '', runtime),
+      functionName,
+      functionVersion,
+      instanceId: logStream.slice(-32),
+      memoryMb,
     }
-    const maxRssKb = (): number => this.#memory?.sampleKb(monotonicMs()) ?? 0
-    const answers = new Answers(connection, { logBytes, maxRssKb })
-    return new RuntimeApi({ connection, answers, concurrency: specialization.concurrency, events })
+    const options = {
+      clock: systemClock,
+      identifiers: randomUUID,
+      facts,
+      handler,
+      account: extensions?.account ?? '',
+      concurrency,
+      directory: extensions?.directory ?? undefined,
+      variables: environment,
+      structuredLogs: logFormat === 'JSON',
+      address: extensions?.address ?? '127.0.0.1',
+      sharesUser: sharesUser === true,
+      maxRssKb: () => this.#maxRssKb(),
+    }
+    return new ExtensionHost(options, {
+      initialized: () => {
+        this.#sendInitialized(this.#outcome)
+        this.#runtime.open()
+      },
+      settled: (durationMs) => this.#settled(durationMs),
+      failed: (failure) => this.#ended({ code: null, signal: null, failure }),
+      budget: (ms) => this.#connection.send(frame(FRAME.shutdownBudget, '', 0, 0, ms)),
+      tell: ({ timeMs, type, record }) =>
+        this.#connection.send(frame(FRAME.platformEvent, { timeMs, type, record })),
+      print: (line) => this.#log.writeLine(line),
+    })
   }
 
   async #start(address: string, output: RuntimeOutput): Promise<void> {
     const { runtimeProcess, taskRoot, environment } = this.#specialization
     if (runtimeProcess === undefined) throw new Error('There is nothing to start.')
-    const dialling = this.#runtime instanceof NodeRelay ? await this.#runtime.listen() : {}
-    const process = new RuntimeProcess({
+    const dialling = (await this.#relay?.listen()) ?? {}
+    this.#process = new RuntimeProcess({
       settings: runtimeProcess,
       workingDirectory: taskRoot,
       environment: { ...environment, AWS_LAMBDA_RUNTIME_API: address, ...dialling },
@@ -107,13 +206,19 @@ export class Bridge {
       say: (line) => this.#log.write(`${line}\n`),
       onExit: (exit) => this.#ended(exit),
     })
-    if (process.pid !== undefined) this.#memory = new SessionMemory(process.pid)
+    const { pid } = this.#process
+    if (pid !== undefined) this.#memory = new SessionMemory(pid)
   }
 
   #ready(outcome: LoadOutcome): void {
     this.#output?.drain()
+    this.#outcome = outcome
+    this.#host.runtimeReady()
+  }
+
+  #initFailed(outcome: LoadOutcome): void {
+    this.#host.runtimeFailed(outcome.error?.errorType ?? '')
     this.#sendInitialized(outcome)
-    this.#runtime.open()
   }
 
   #sendInitialized(outcome: LoadOutcome): void {
@@ -130,19 +235,56 @@ export class Bridge {
   #started(invocation: HeldInvocation): void {
     this.#output?.drain()
     // A Node.js runtime of our own says itself whose lines it writes.
-    const says = this.#runtime instanceof NodeRelay || this.#specialization.concurrency > 1
+    const says = this.#runtime === this.#relay || this.#specialization.concurrency > 1
     this.#writer = says ? '' : invocation.meta.requestId
+    if (this.#host.holdsInvocations) {
+      this.#held = invocation
+      this.#runtime.pause()
+    }
+    this.#host.started(invocation.meta)
   }
 
-  /** The runtime is gone: so is this environment. */
+  /** Nobody works on the invocation any more that was answered. */
+  #settled(durationMs: number): void {
+    const invocation = this.#held
+    this.#held = undefined
+    if (invocation === undefined) return
+    const body = Buffer.alloc(RESULT_META_BYTES)
+    const logBytes = this.#log.writtenBytes
+    writeResultMeta(body, 0, { durationMs, logBytes, maxRssKb: this.#maxRssKb() })
+    this.#connection.send(frame(FRAME.settled, body, invocation.id))
+    this.#runtime.open()
+  }
+
+  #maxRssKb(): number {
+    return this.#memory?.sampleKb(monotonicMs()) ?? 0
+  }
+
+  /** The runtime is gone, or an extension: so is this environment. */
   #ended({ code, signal, failure }: RuntimeExit): void {
+    if (failure === undefined || this.#process?.pid === undefined) this.#runtimeGone()
+    if (this.#ending !== undefined) return
     this.#output?.drain()
     const carried = signal === null ? undefined : MEMORY_SIGNALS[signal]
-    if (carried !== undefined) return this.#endLikewise(carried)
-    const ended: RuntimeEnded = { code, signal, logBytes: this.#log.writtenBytes }
-    if (failure !== undefined) ended.failure = failure
-    this.#connection.send(frame(FRAME.runtimeEnded, ended))
-    this.#connection.whenFlushed(() => this.#exit(0))
+    if (carried === undefined) {
+      const ended: RuntimeEnded = { code, signal, logBytes: this.#log.writtenBytes }
+      if (failure !== undefined) ended.failure = failure
+      this.#connection.send(frame(FRAME.runtimeEnded, ended))
+    }
+    void this.#end('failure', failure?.errorType ?? 'Runtime.ExitError').then(() => {
+      if (carried === undefined) this.#connection.whenFlushed(() => this.#exit(0))
+      else this.#endLikewise(carried)
+    })
+  }
+
+  #end(reason: ShutdownReason, errorType: string | undefined): Promise<void> {
+    if (this.#process === undefined) this.#runtimeGone()
+    const runtime = {
+      signal: (name: NodeJS.Signals): void => this.#process?.signal(name),
+      gone: this.#gone,
+    }
+    this.#ending ??= this.#host.shutDown(reason, runtime, errorType)
+    return this.#ending
   }
 
   /** Whether memory was the reason can be told from outside only: by this process's end, the same one. */

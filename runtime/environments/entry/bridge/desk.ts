@@ -29,6 +29,11 @@ export class Desk {
     this.#onWork()
   }
 
+  /** Hands out nothing until it is opened again. */
+  pause(): void {
+    this.#open = false
+  }
+
   /** Takes an `invoke` frame. */
   accept(id: number, metaBytes: number, body: Buffer): void {
     if (this.#queue.length >= MAX_QUEUED)

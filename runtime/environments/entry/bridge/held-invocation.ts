@@ -15,6 +15,9 @@ export class HeldInvocation {
   /** When the runtime was handed it; monotonic. */
   startedAtMs = 0
   stream: StreamedResponse | undefined
+  /** What was answered: its size so far, and error JSON if it is one. */
+  producedBytes = 0
+  error: Buffer | undefined
 
   constructor(id: number, meta: InvokeMeta, payload: Buffer) {
     this.id = id

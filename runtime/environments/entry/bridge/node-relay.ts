@@ -5,15 +5,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   encodeInvokeMeta,
+  FLAG,
   FRAME,
   frame,
   FrameReader,
   readInitialized,
+  RESULT_META_BYTES,
   type Hello,
   type Initialized,
   type Specialization,
 } from '../../frames.ts'
 import type { Connection } from '../connection.ts'
+import { parsePayload } from '../payload.ts'
+import type { Measures } from './answers.ts'
 import { Desk } from './desk.ts'
 import type { RuntimeEvents } from './runtime-events.ts'
 
@@ -29,7 +33,7 @@ export class NodeRelay {
   readonly #connection: Connection
   readonly #specialization: Specialization
   readonly #events: RuntimeEvents
-  readonly #logBytes: () => number
+  readonly #measures: Pick<Measures, 'logBytes' | 'flags'>
   readonly #desk: Desk
   readonly #token = randomBytes(24).toString('hex')
   readonly #folder = fs.mkdtempSync(join(tmpdir(), '.lambent-'))
@@ -41,12 +45,12 @@ export class NodeRelay {
     connection: Connection
     specialization: Specialization
     events: RuntimeEvents
-    logBytes: () => number
+    measures: Pick<Measures, 'logBytes' | 'flags'>
   }) {
     this.#connection = options.connection
     this.#specialization = options.specialization
     this.#events = options.events
-    this.#logBytes = options.logBytes
+    this.#measures = options.measures
     const { concurrency } = options.specialization
     this.#desk = new Desk({ connection: options.connection, concurrency, onWork: () => this.#serve() })
   }
@@ -71,6 +75,11 @@ export class NodeRelay {
 
   open(): void {
     this.#desk.open()
+  }
+
+  /** Hands nothing to the child until it is opened again. */
+  pause(): void {
+    this.#desk.pause()
   }
 
   accept(id: number, metaBytes: number, body: Buffer): void {
@@ -135,16 +144,43 @@ export class NodeRelay {
         return this.#initialized(readInitialized(body))
       case FRAME.result:
       case FRAME.streamEnd:
-        this.#events.answering()
-        body.writeDoubleLE(this.#logBytes(), LOG_BYTES_OFFSET)
-        this.#connection.send(frame(type, body, id, flags, extra))
-        return this.#finish(id)
-      case FRAME.notJson:
-        this.#connection.send(frame(type, body, id, flags, extra))
-        return this.#finish(id)
+        return this.#answered(type, flags, id, extra, body)
+      case FRAME.streamStart:
+        this.#responding(id)
+        return this.#pass(type, flags, id, extra, body)
+      case FRAME.streamData:
+        this.#count(id, body.length)
+        return this.#pass(type, flags, id, extra, body)
       default:
-        this.#connection.send(frame(type, body, id, flags, extra))
+        this.#pass(type, flags, id, extra, body)
     }
+  }
+
+  #pass(type: number, flags: number, id: number, extra: number, body: Buffer): void {
+    this.#connection.send(frame(type, body, id, flags, extra))
+  }
+
+  #responding(id: number): void {
+    const invocation = this.#desk.running.get(id)
+    if (invocation !== undefined) this.#events.responding(invocation)
+  }
+
+  #count(id: number, bytes: number): void {
+    const invocation = this.#desk.running.get(id)
+    if (invocation !== undefined) invocation.producedBytes += bytes
+  }
+
+  #answered(type: number, flags: number, id: number, extra: number, body: Buffer): void {
+    this.#events.answering()
+    body.writeDoubleLE(this.#measures.logBytes(), LOG_BYTES_OFFSET)
+    const invocation = this.#desk.running.get(id)
+    if (invocation !== undefined) {
+      const payload = body.subarray(RESULT_META_BYTES)
+      invocation.producedBytes += payload.length
+      if (flags & FLAG.error) invocation.error = payload
+    }
+    this.#pass(type, flags | this.#measures.flags(), id, extra, body)
+    this.#finish(id)
   }
 
   #initialized(initialized: Initialized): void {
@@ -157,11 +193,18 @@ export class NodeRelay {
     const invocation = this.#desk.running.get(id)
     if (invocation === undefined) return
     this.#events.ended(invocation)
+    this.#events.waiting()
     this.#desk.finish(invocation)
   }
 
   #serve(): void {
     for (let next = this.#desk.take(); next !== undefined; next = this.#desk.take()) {
+      const parsed = parsePayload(next.payload)
+      if (!parsed.ok) {
+        this.#connection.send(frame(FRAME.notJson, parsed.reason, next.id))
+        this.#desk.finish(next)
+        continue
+      }
       this.#events.started(next)
       const meta = Buffer.from(encodeInvokeMeta(next.meta))
       this.#child?.write(frame(FRAME.invoke, Buffer.concat([meta, next.payload]), next.id, 0, meta.length))

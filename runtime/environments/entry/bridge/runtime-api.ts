@@ -79,6 +79,11 @@ export class RuntimeApi {
     this.#desk.open()
   }
 
+  /** Hands nothing to the runtime until it is opened again. */
+  pause(): void {
+    this.#desk.pause()
+  }
+
   // -- from the engine
 
   accept(id: number, metaBytes: number, body: Buffer): void {
@@ -119,7 +124,7 @@ export class RuntimeApi {
     if (this.#init === 'running') {
       this.#init = 'done'
       this.#events.ready({})
-    }
+    } else this.#events.waiting()
     this.#serve()
   }
 
@@ -128,7 +133,7 @@ export class RuntimeApi {
     if (invocation === undefined) return void request.resume()
     const mode = request.headers[RESPONSE_MODE]
     if (mode === 'streaming') {
-      invocation.state = 'responding'
+      this.#responding(invocation)
       this.#stream(invocation, { request, response, parameters })
       return
     }
@@ -139,7 +144,7 @@ export class RuntimeApi {
       this.#answer(invocation, (one) => this.#answers.failAs(one, INVALID_MODE, message))
       return
     }
-    invocation.state = 'responding'
+    this.#responding(invocation)
     const body = await readBody(request, MAX_RESPONSE_BYTES)
     switch (body.kind) {
       case 'whole':
@@ -172,7 +177,7 @@ export class RuntimeApi {
   async #error({ request, response, parameters }: ApiCall): Promise<void> {
     const invocation = this.#addressed(parameters, response, 'InvocationErrorResponse')
     if (invocation === undefined) return void request.resume()
-    invocation.state = 'responding'
+    this.#responding(invocation)
     const body = await readBody(request, MAX_RESPONSE_BYTES)
     if (body.kind === 'truncated') {
       return this.#answer(invocation, (one) => this.#answers.failAs(one, TRUNCATED, CUT_OFF))
@@ -216,6 +221,11 @@ export class RuntimeApi {
     else if (this.#answered.includes(requestId)) refuseTransition(response, 'ResponseSent', wanted)
     else answerError(response, 400, 'InvalidRequestID', 'Invalid request ID')
     return undefined
+  }
+
+  #responding(invocation: HeldInvocation): void {
+    invocation.state = 'responding'
+    this.#events.responding(invocation)
   }
 
   #answer(invocation: HeldInvocation, send: (invocation: HeldInvocation) => void): void {

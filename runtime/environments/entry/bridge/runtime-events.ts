@@ -15,6 +15,10 @@ export interface RuntimeEvents {
   started(invocation: HeldInvocation): void
   /** What it has written by now belongs to what it is answering. */
   answering(): void
+  /** The first byte of its response is there. */
+  responding(invocation: HeldInvocation): void
   /** An invocation was answered. */
   ended(invocation: HeldInvocation): void
+  /** It waits for work again. */
+  waiting(): void
 }

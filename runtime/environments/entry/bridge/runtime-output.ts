@@ -3,9 +3,13 @@ import fs from 'node:fs'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LogOutput } from '../log-output.ts'
 
 const CHUNK_BYTES = 65_536
+
+/** Where what comes out of a pipe goes. */
+export interface OutputSink {
+  write(bytes: Uint8Array): void
+}
 
 /**
  * One pipe that a runtime gets as both its stdout and its stderr, so that their lines keep their order. What
@@ -16,12 +20,13 @@ export class RuntimeOutput {
   /** The end to write to, for a child process. */
   readonly descriptor: number
   readonly #readEnd: number
-  readonly #log: LogOutput
+  readonly #sink: OutputSink
+  readonly #reader: Socket
   readonly #chunk = Buffer.allocUnsafe(CHUNK_BYTES)
 
   /** Throws where no pipe can be made in the folder for temporary files. */
-  constructor(log: LogOutput) {
-    this.#log = log
+  constructor(sink: OutputSink) {
+    this.#sink = sink
     const folder = fs.mkdtempSync(join(tmpdir(), '.lambent-'))
     try {
       const path = join(folder, 'log')
@@ -32,9 +37,9 @@ export class RuntimeOutput {
     } finally {
       fs.rmSync(folder, { recursive: true, force: true })
     }
-    const reader = new Socket({ fd: this.#readEnd, readable: true, writable: false })
-    reader.on('data', (bytes: Buffer) => this.#log.write(bytes))
-    reader.unref()
+    this.#reader = new Socket({ fd: this.#readEnd, readable: true, writable: false })
+    this.#reader.on('data', (bytes: Buffer) => this.#sink.write(bytes))
+    this.#reader.unref()
   }
 
   /** Takes what has been written by now: it belongs in front of what comes next. */
@@ -47,7 +52,13 @@ export class RuntimeOutput {
         return // empty
       }
       if (bytes === 0) return
-      this.#log.write(this.#chunk.subarray(0, bytes))
+      this.#sink.write(this.#chunk.subarray(0, bytes))
     }
+  }
+
+  /** Nobody writes to it any more. */
+  close(): void {
+    fs.closeSync(this.descriptor)
+    this.#reader.destroy()
   }
 }

@@ -2,6 +2,9 @@ import type { Extension } from './extensions.ts'
 import type { Subscription } from './subscription.ts'
 import type { TelemetryEvent } from './telemetry-event.ts'
 
+/** An event of the platform's own. */
+export type PlatformEvent = TelemetryEvent & { readonly record: Record<string, unknown> }
+
 /** How a phase ended. */
 export type PhaseStatus = 'success' | 'error' | 'failure' | 'timeout'
 
@@ -55,7 +58,7 @@ export interface InvocationReport {
 }
 
 /** Init has begun. */
-export const initStart = (timeMs: number, facts: EnvironmentFacts): TelemetryEvent =>
+export const initStart = (timeMs: number, facts: EnvironmentFacts): PlatformEvent =>
   platform(timeMs, 'initStart', {
     initializationType: facts.initializationType,
     phase: 'init',
@@ -73,7 +76,7 @@ export const initRuntimeDone = (
   facts: EnvironmentFacts,
   status: PhaseStatus,
   errorType: string | undefined,
-): TelemetryEvent =>
+): PlatformEvent =>
   platform(timeMs, 'initRuntimeDone', {
     initializationType: facts.initializationType,
     phase: 'init',
@@ -88,7 +91,7 @@ export const initReport = (
   status: PhaseStatus,
   durationMs: number,
   errorType: string | undefined,
-): TelemetryEvent =>
+): PlatformEvent =>
   platform(timeMs, 'initReport', {
     initializationType: facts.initializationType,
     phase: 'init',
@@ -102,7 +105,7 @@ export const start = (
   timeMs: number,
   facts: EnvironmentFacts,
   invocation: StartedInvocation,
-): TelemetryEvent =>
+): PlatformEvent =>
   platform(timeMs, 'start', {
     requestId: invocation.requestId,
     version: facts.functionVersion,
@@ -111,7 +114,7 @@ export const start = (
   })
 
 /** The runtime has done with an invocation. */
-export function runtimeDone(timeMs: number, outcome: RuntimeOutcome): TelemetryEvent {
+export function runtimeDone(timeMs: number, outcome: RuntimeOutcome): PlatformEvent {
   const { startedAtMs, latencyMs, responseMs, durationMs } = outcome
   const span = (name: string, offsetMs: number, lengthMs: number): Record<string, unknown> => ({
     name,
@@ -137,11 +140,11 @@ export function runtimeDone(timeMs: number, outcome: RuntimeOutcome): TelemetryE
 }
 
 /** The environment has done with an invocation; the older API calls that its end. */
-export const end = (timeMs: number, requestId: string): TelemetryEvent =>
+export const end = (timeMs: number, requestId: string): PlatformEvent =>
   platform(timeMs, 'end', { requestId })
 
 /** What an invocation took. */
-export const report = (timeMs: number, told: InvocationReport): TelemetryEvent =>
+export const report = (timeMs: number, told: InvocationReport): PlatformEvent =>
   platform(timeMs, 'report', {
     requestId: told.requestId,
     status: told.status,
@@ -157,12 +160,7 @@ export const report = (timeMs: number, told: InvocationReport): TelemetryEvent =
   })
 
 /** An extension is ready, or failed: `state` is then its error, such as `Crash`. */
-export const extension = (
-  timeMs: number,
-  one: Extension,
-  state: string,
-  errorType?: string,
-): TelemetryEvent =>
+export const extension = (timeMs: number, one: Extension, state: string, errorType?: string): PlatformEvent =>
   platform(timeMs, 'extension', {
     name: one.name,
     state,
@@ -171,7 +169,7 @@ export const extension = (
   })
 
 /** An extension subscribed. */
-export const subscribed = (timeMs: number, name: string, subscription: Subscription): TelemetryEvent =>
+export const subscribed = (timeMs: number, name: string, subscription: Subscription): PlatformEvent =>
   platform(timeMs, subscription.api === 'telemetry' ? 'telemetrySubscription' : 'logsSubscription', {
     name,
     state: 'Subscribed',
@@ -192,7 +190,7 @@ export function printed(
   return { category, timeMs, type: category, record }
 }
 
-const platform = (timeMs: number, name: string, record: Record<string, unknown>): TelemetryEvent => ({
+const platform = (timeMs: number, name: string, record: Record<string, unknown>): PlatformEvent => ({
   category: 'platform',
   timeMs,
   type: `platform.${name}`,
