@@ -136,7 +136,7 @@ function serve(
   const metrics = createMetrics(engine)
   engine.setApiUrl(urls.inner)
   const sources = openEventSources(engine, aws)
-  const service = apiService(engine, admission, urls, metrics, stopping.signal, sources.probe)
+  const service = apiService(engine, admission, urls, metrics, stopping.signal, sources.probe, aws)
   api.serve(service(apiPolicy))
   inner?.serve(service(INNER.policy))
   ingress.serve({
@@ -189,6 +189,7 @@ function apiService(
   metrics: EngineMetrics,
   stopping: AbortSignal,
   sourceProbe: SourceProbe,
+  aws: AwsClients,
 ): (policy: GuardPolicy) => Service {
   const { config, clock, rng, log, invoker, registry, packages, keys } = engine
   const { eventSources, layers, codeSigning } = engine
@@ -214,6 +215,7 @@ function apiService(
       sourceProbe,
       layers,
       codeSigning,
+      aws,
       clock,
       rng,
       config,

@@ -3,7 +3,6 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { EngineError } from '../../runtime/errors.ts'
 import { accountRoutes } from './account.ts'
 import { aliasRoutes } from './aliases.ts'
-import { Buckets } from './buckets.ts'
 import { CodeLinks } from './code-links.ts'
 import { codeSigningRoutes } from './code-signing.ts'
 import { codeRoutes } from './code.ts'
@@ -58,7 +57,7 @@ export function createLambdaApi(parts: LambdaApiParts): Hono {
     context.header('x-amzn-RequestId', rng.uuid(clock.nowMs()))
     await next()
   })
-  const shared = { ...parts, links, buckets: new Buckets() }
+  const shared = { ...parts, links }
   for (const routes of FAMILIES) routes(app, shared)
   app.notFound((context) =>
     answer(

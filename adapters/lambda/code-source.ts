@@ -1,6 +1,7 @@
 import { EngineError, isEngineError } from '../../runtime/errors.ts'
 import type { CodePackage } from '../../runtime/registry/types.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
+import { readObject } from './buckets.ts'
 import type { Constraints } from './constraints.ts'
 import { pattern } from './constraints.ts'
 import type { RouteParts } from './context.ts'
@@ -25,7 +26,7 @@ export function checkCodeSource(body: Fields, at: string, constraints: Constrain
  */
 export async function readZip(
   body: Fields | undefined,
-  { packages, buckets, config }: Pick<RouteParts, 'packages' | 'buckets' | 'config'>,
+  { packages, aws, config }: Pick<RouteParts, 'packages' | 'aws' | 'config'>,
   scope: Scope,
 ): Promise<CodePackage> {
   const bucket = body?.text('S3Bucket')
@@ -37,7 +38,7 @@ export async function readZip(
       throw new EngineError('invalid', 'Please provide a source for function code.')
     const object = { bucket, key, version: body?.text('S3ObjectVersion') }
     // what is fetched may be larger than what fits in a request, up to what may be unpacked
-    const zip = await buckets.read(scope.region, object, UNZIPPED_BYTES)
+    const zip = await readObject(aws, scope, object, UNZIPPED_BYTES)
     return await packages.add(zip, { maxZipBytes: UNZIPPED_BYTES })
   } catch (error) {
     throw isEngineError(error, 'invalid') ? inServiceWords(error) : error

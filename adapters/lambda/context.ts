@@ -12,8 +12,8 @@ import { checkQualifier } from '../../runtime/registry/policies.ts'
 import type { Registry } from '../../runtime/registry/registry.ts'
 import type { Rng } from '../../runtime/rng.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
+import type { AwsClients } from '../aws/clients.ts'
 import type { SourceProbe } from '../event-sources/source-probe.ts'
-import type { Buckets } from './buckets.ts'
 import { callerIn } from '../auth/caller.ts'
 import type { CodeLinks } from './code-links.ts'
 import { BODY_BYTES, readFields, type Fields } from './fields.ts'
@@ -28,6 +28,8 @@ export interface LambdaApiParts {
   readonly sourceProbe: SourceProbe
   readonly layers: Layers
   readonly codeSigning: CodeSigningConfigs
+  /** For code that lies in buckets. */
+  readonly aws: AwsClients
   readonly clock: Clock
   readonly rng: Rng
   readonly config: Pick<Config, 'limits'>
@@ -39,7 +41,6 @@ export interface LambdaApiParts {
 /** What the routes of one API share. */
 export interface RouteParts extends LambdaApiParts {
   readonly links: CodeLinks
-  readonly buckets: Buckets
 }
 
 /** One family of operations. */

@@ -36,6 +36,11 @@ export class RuntimeSupport {
   /** Why nothing of a runtime identifier can run here; undefined when it can. */
   missingFor(runtime: string): EngineError | undefined {
     if (runtime.startsWith('nodejs')) return undefined // most of them, and this is asked for every invocation
+    if (runtime === '')
+      return refusal(
+        'Functions from container images cannot run here: nothing on this machine runs containers.',
+        "Deploy the image's code as a zip, with the runtime it is written for or with provided.al2023.",
+      )
     if (this.#paths.get(runtime) === null) {
       const hint = 'Install Python 3 where environments can see it: under /usr, and readable by every user.'
       return refusal(`Functions of runtime ${runtime} cannot run here: there is no Python 3.`, hint)

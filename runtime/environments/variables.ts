@@ -94,8 +94,14 @@ function languageVariables(
     PWD: taskRoot,
     SHLVL: '0',
     ...(family === 'nodejs' ? { NODE_PATH: nodePath(runtime, taskRoot, optRoot) } : {}),
-    ...(family === 'python' ? { PYTHONPATH: '/var/runtime' } : {}),
+    ...(family === 'python' ? { PYTHONPATH: pythonPath(runtime, optRoot) } : {}),
   }
+}
+
+/** Python's own start looks in /opt; where layers lie elsewhere it has to be told. */
+function pythonPath(runtime: string, optRoot: string): string {
+  if (optRoot === '/opt') return '/var/runtime'
+  return ['/var/runtime', `${optRoot}/python/lib/${runtime}/site-packages`, `${optRoot}/python`].join(':')
 }
 
 function nodePath(runtime: string, taskRoot: string, optRoot: string): string {

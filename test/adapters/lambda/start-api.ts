@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { createAdaptorServer } from '@hono/node-server'
+import { AwsClients } from '../../../adapters/aws/clients.ts'
 import { createLambdaApi } from '../../../adapters/lambda/api.ts'
 import type { SourceProbe } from '../../../adapters/event-sources/source-probe.ts'
 import { createLog } from '../../../runtime/log.ts'
@@ -47,12 +48,17 @@ export interface TestApiOptions {
   readonly limits?: 'extended' | 'strict'
   readonly accountConcurrency?: number
   readonly prepare?: RegistryParts['prepare']
+  /** Where AWS's other services are. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** An existing data folder; a new one that is removed in the end when absent. */
+  readonly data?: string
   readonly feasible?: RegistryParts['feasible']
   readonly checkSource?: SourceProbe['check']
 }
 
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
-  const folder = temporaryDirectory()
+  const own = options.data === undefined ? temporaryDirectory() : undefined
+  const join = (name: string): string => `${options.data ?? own?.path ?? ''}/${name}`
   const clock = createFakeClock()
   const rng = systemRng()
   const log = createLog({ level: 'silent', clock, sink: () => {} })
@@ -60,8 +66,8 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     limits: options.limits ?? 'extended',
     accountConcurrency: options.accountConcurrency ?? 1000,
   } as const
-  const store = await openStore({ dataDirectory: folder.join('data'), clock, log, inline: true })
-  const packages = await createCodePackages({ directory: folder.join('packages'), clock, rng, log })
+  const store = await openStore({ dataDirectory: join('data'), clock, log, inline: true })
+  const packages = await createCodePackages({ directory: join('packages'), clock, rng, log })
   const registry = await openRegistry({
     store,
     packages,
@@ -78,6 +84,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const sourceProbe = { check: options.checkSource ?? (() => Promise.resolve()) }
   const layers = await openLayers({ store, packages, clock, rng, log })
   const codeSigning = new CodeSigningConfigs({ store, clock, rng })
+  const aws = new AwsClients(options.environment ?? {})
   let url = ''
   const publicUrls = () => ({ api: url, ingress: 'http://127.0.0.1:4701' })
   const app = createLambdaApi({
@@ -87,6 +94,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     sourceProbe,
     layers,
     codeSigning,
+    aws,
     clock,
     rng,
     config,
@@ -119,7 +127,8 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       await Promise.all([registry.close(), layers.close(), codeSigning.close()])
       await packages.close()
       await store.close()
-      folder[Symbol.dispose]()
+      aws.close()
+      own?.[Symbol.dispose]()
     },
   }
 }
