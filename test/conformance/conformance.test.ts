@@ -80,7 +80,10 @@ conformance('says how much is exact', async () => {
 })
 
 conformance('stops cleanly in the end', async () => {
-  assert.is(await (await started)?.lambent.stop(), 0)
+  const service = await started
+
+  assert.is(await service?.lambent.stop(), 0)
+  await service?.store[Symbol.asyncDispose]()
 })
 
 conformance.run()

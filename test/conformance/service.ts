@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { LambdaClient, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2 } from '@aws-sdk/client-lambda'
+import { startBucketServer, type BucketServer } from '../support/bucket-server.ts'
 import { startLambent, zipOf, type RunningLambent } from '../support/lambent.ts'
 
 /** The account in all recordings: an access key id of twelve digits chooses it. */
@@ -31,11 +32,14 @@ export interface ServiceCommand {
 export class Service implements AsyncDisposable {
   readonly client: LambdaClient
   readonly lambent: RunningLambent
+  /** What the service under test takes for S3. */
+  readonly store: BucketServer
   #wire: Wire | undefined
 
-  private constructor(lambent: RunningLambent) {
+  private constructor(lambent: RunningLambent, store: BucketServer) {
     const credentials = { accessKeyId: ACCOUNT, secretAccessKey: 'test' }
     this.lambent = lambent
+    this.store = store
     const client = new LambdaClient({ endpoint: lambent.url, region: REGION, credentials, maxAttempts: 1 })
     this.client = client
     const { requestHandler } = client.config
@@ -48,12 +52,14 @@ export class Service implements AsyncDisposable {
 
   /** With the limits of the real service: what it refuses is recorded, too. */
   static async start(): Promise<Service> {
-    return new Service(await startLambent({ argv: ['--limits', 'strict'] }))
+    const store = await startBucketServer('code')
+    const settings = store.environment
+    return new Service(await startLambent({ argv: ['--limits', 'strict'], settings }), store)
   }
 
   /** Another client of the same service: one of them sees one answer at a time. */
   other(): Service {
-    return new Service(this.lambent)
+    return new Service(this.lambent, this.store)
   }
 
   /** The answer as the recordings write it: the body's members, `Error` for a refusal, and the status. */
@@ -79,6 +85,7 @@ export class Service implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.client.destroy()
     await this.lambent[Symbol.asyncDispose]()
+    await this.store[Symbol.asyncDispose]()
   }
 
   async #observe(handled: Handled): Promise<Handled> {

@@ -4,7 +4,9 @@ import {
   PublishVersionCommand,
   UpdateFunctionCodeCommand,
   UpdateFunctionConfigurationCommand,
+  type CreateFunctionCommand,
 } from '@aws-sdk/client-lambda'
+import { zipOf as zipBytes } from '../../registry/zip-bytes.ts'
 import { zipOf } from '../../support/lambent.ts'
 import type { Case, CaseRun } from '../case.ts'
 
@@ -18,7 +20,21 @@ export const SIZE_CASES: readonly Case[] = [
     recording: 'lambda_api::TestLambdaAccountSettings::test_account_settings_total_code_size_config_update',
     script: totalOfUpdates,
   },
+  { recording: 'lambda_api::TestLambdaSizeLimits::test_large_lambda', script: large },
+  {
+    recording: 'lambda_api::TestLambdaSizeLimits::test_oversized_lambda',
+    script: (run) => tooLarge(run, (zip) => run.creation({ ...LARGE, Code: { ZipFile: zip } })),
+  },
+  {
+    recording: 'lambda_api::TestLambdaSizeLimits::test_oversized_unzipped_lambda',
+    script: (run) => tooLarge(run, (zip) => run.creation({ ...LARGE, Code: stored(run, zip) })),
+  },
+  { recording: 'lambda_api::TestLambdaFunction::test_lambda_code_location_s3_errors', script: noObjects },
+  { recording: 'lambda_api::TestLambdaLayer::test_layer_s3_content', script: storedLayer },
 ]
+
+const UNZIPPED_BYTES = 262_144_000
+const LARGE = { Handler: 'handler.handler', Timeout: 10, Environment: undefined }
 
 async function totalCodeSize(run: CaseRun): Promise<number> {
   const { AccountUsage } = await run.send(new GetAccountSettingsCommand({}))
@@ -63,4 +79,48 @@ async function totalOfUpdates(run: CaseRun): Promise<void> {
   await run.ready()
   const published = await added(run, () => run.send(new PublishVersionCommand({ FunctionName })))
   run.compare('is_total_code_size_diff_publish_version_after_config_update_more_than_200', published > 200)
+}
+
+/** Where `bytes` can be fetched from now. */
+function stored(run: CaseRun, bytes: Buffer): { S3Bucket: string; S3Key: string } {
+  run.service.store.buckets.get('code')?.set(`${run.name}.zip`, bytes)
+  return { S3Bucket: 'code', S3Key: `${run.name}.zip` }
+}
+
+/** A zip of two files that unpack to so many bytes: one with nothing in it that does not shrink. */
+const unpackingTo = (sizeBytes: number): Buffer => {
+  const handler = 'exports.handler = async () => 1'
+  const rest = Buffer.alloc(sizeBytes - handler.length)
+  return zipBytes([
+    { name: 'handler.js', content: handler },
+    { name: 'rest', content: rest, deflate: true },
+  ])
+}
+
+async function large(run: CaseRun): Promise<void> {
+  const Code = stored(run, unpackingTo(UNZIPPED_BYTES - 1000))
+  await run.record('create_function_large_zip', await run.creation({ ...LARGE, Code }))
+}
+
+async function tooLarge(
+  run: CaseRun,
+  creation: (zip: Buffer) => Promise<CreateFunctionCommand>,
+): Promise<void> {
+  await run.record('invalid_param_exc', await creation(unpackingTo(UNZIPPED_BYTES + 1)))
+}
+
+async function noObjects(run: CaseRun): Promise<void> {
+  const FunctionName = run.name
+  const places = { bucket: { S3Bucket: 'nowhere', S3Key: 'x' }, key: { S3Bucket: 'code', S3Key: 'nothing' } }
+  for (const [name, Code] of Object.entries(places))
+    await run.record(`create-error-wrong-${name}`, await run.creation({ Code }))
+  await run.create()
+  for (const [name, place] of Object.entries(places))
+    await run.record(`update-error-wrong-${name}`, new UpdateFunctionCodeCommand({ FunctionName, ...place }))
+}
+
+async function storedLayer(run: CaseRun): Promise<void> {
+  const Content = stored(run, await zipOf({ dummy: '' }))
+  const publish = new PublishLayerVersionCommand({ LayerName: run.name, Content })
+  await run.record('publish_layer_result', publish)
 }
