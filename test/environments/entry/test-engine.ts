@@ -149,6 +149,12 @@ export class TestEnvironment implements AsyncDisposable {
   }
 
   async specialize(specialization: Partial<Specialization> = {}): Promise<Initialized> {
+    this.tellFunction(specialization)
+    return JSON.parse(String((await this.next(FRAME.initialized)).body)) as Initialized // of our own protocol
+  }
+
+  /** Tells the process which function it is, without waiting for the code. */
+  tellFunction(specialization: Partial<Specialization>): void {
     const { environment = {}, ...rest } = specialization
     this.send(
       frame(FRAME.specialize, {
@@ -167,7 +173,6 @@ export class TestEnvironment implements AsyncDisposable {
         ...rest,
       }),
     )
-    return JSON.parse(String((await this.next(FRAME.initialized)).body)) as Initialized // of our own protocol
   }
 
   /** Sends one invocation without waiting; the result is its id. */
