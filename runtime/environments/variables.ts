@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs'
 import type { SessionSecrets } from '../keys/key-ring.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { LaunchedProcess } from './launcher.ts'
 import { familyOf, needsBridge, type RuntimeFamily } from './runtime-families.ts'
+
+/** There as soon as the machine has a GPU that programs could open. */
+const GPU_DRIVER = '/dev/nvidiactl'
 
 /** Region and account placeholders for credentials: enough for SDKs that insist on some. */
 const PLACEHOLDER_SECRET = 'lambent'
@@ -48,8 +52,10 @@ export function functionVariables(options: {
     ...languageVariables(family, version.runtime, place),
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
-    CUDA_VISIBLE_DEVICES: gpus,
-    NVIDIA_VISIBLE_DEVICES: gpus === '' ? 'void' : gpus,
+    // Libraries take every GPU they find unless they are told which; where there is none, nothing is said.
+    ...(gpus !== '' || existsSync(GPU_DRIVER)
+      ? { CUDA_VISIBLE_DEVICES: gpus, NVIDIA_VISIBLE_DEVICES: gpus === '' ? 'void' : gpus }
+      : {}),
     ...(engineUrl === undefined ? {} : { AWS_ENDPOINT_URL_LAMBDA: engineUrl }),
     AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',
     AWS_XRAY_DAEMON_ADDRESS: '127.0.0.1:2000',
@@ -85,14 +91,14 @@ function languageVariables(
   runtime: string,
   { taskRoot, optRoot }: Place,
 ): Record<string, string> {
-  const programs = `/usr/local/bin:/usr/bin/:/bin:${optRoot}/bin`
   const libraries = `/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:${taskRoot}:${taskRoot}/lib:${optRoot}/lib`
-  if (family === 'provided') return { PATH: programs, LD_LIBRARY_PATH: libraries }
+  const programs = `/usr/local/bin:/usr/bin/:/bin:${optRoot}/bin`
+  // Every system but one comes with a place for a language.
+  const isBare = runtime === 'provided.al2'
   return {
-    PATH: `/var/lang/bin:${programs}`,
-    LD_LIBRARY_PATH: `/var/lang/lib:${libraries}`,
-    PWD: taskRoot,
-    SHLVL: '0',
+    PATH: isBare ? programs : `/var/lang/bin:${programs}`,
+    LD_LIBRARY_PATH: isBare ? libraries : `/var/lang/lib:${libraries}`,
+    ...(family === 'provided' ? {} : { PWD: taskRoot, SHLVL: '0' }),
     ...(family === 'nodejs' ? { NODE_PATH: nodePath(runtime, taskRoot, optRoot) } : {}),
     ...(family === 'python' ? { PYTHONPATH: pythonPath(runtime, optRoot) } : {}),
   }

@@ -1,4 +1,5 @@
 import { CreateFunctionCommand, type CreateFunctionCommandInput } from '@aws-sdk/client-lambda'
+import { zipOf, type ZippedFile } from '../support/lambent.ts'
 import { Matching } from './matching.ts'
 import type { Recording } from './recordings.ts'
 import { codeOf, likeRecorded, ROLE, type Service, type ServiceCommand } from './service.ts'
@@ -26,7 +27,11 @@ const RUNTIMES: Readonly<Record<string, string>> = {
   'nodejs16.x': 'nodejs22.x',
 }
 
-type NewFunction = Partial<CreateFunctionCommandInput> & { readonly source?: string }
+/** `files` are of the runtime that is asked for, which then is compared as it is. */
+type NewFunction = Partial<CreateFunctionCommandInput> & {
+  readonly source?: string
+  readonly files?: Readonly<Record<string, ZippedFile>>
+}
 
 /** A case while it runs: names of its own, and what came of each entry. */
 export class CaseRun {
@@ -35,6 +40,7 @@ export class CaseRun {
   readonly outcomes: Outcome[] = []
   readonly #recording: Recording
   readonly #matching = new Matching()
+  readonly #real = new Set<string>()
 
   constructor(service: Service, recording: Recording, name: string) {
     this.service = service
@@ -57,10 +63,15 @@ export class CaseRun {
   /** Compares something with the entry. */
   compare(entry: string, actual: Readonly<Record<string, unknown>> | number | boolean): void {
     if (!(entry in this.#recording)) throw new Error(`Nothing was recorded as "${entry}".`)
-    const recorded = comparable(unwrapped(this.#recording[entry]))
+    const recorded = comparable(unwrapped(this.#recording[entry]), this.#real)
     const shown = typeof actual === 'object' ? likeRecorded(actual, recorded) : actual
     const differences = this.#matching.differences(recorded, shown)
     this.outcomes.push({ entry, differences })
+  }
+
+  /** What was recorded as `entry`, for a script that has to know. */
+  recorded(entry: string): unknown {
+    return this.#recording[entry]
   }
 
   /** The entries that no script led to. */
@@ -70,7 +81,8 @@ export class CaseRun {
   }
 
   /** CreateFunction with what most recorded cases send. */
-  async creation({ source = ECHO, ...input }: NewFunction = {}): Promise<CreateFunctionCommand> {
+  async creation({ source = ECHO, files, ...input }: NewFunction = {}): Promise<CreateFunctionCommand> {
+    if (files !== undefined) this.#real.add(input.Runtime ?? '')
     return new CreateFunctionCommand({
       FunctionName: this.name,
       Runtime: 'nodejs22.x',
@@ -78,7 +90,7 @@ export class CaseRun {
       Handler: 'handler.handler',
       Timeout: 30,
       Environment: { Variables: {} },
-      Code: { ZipFile: await codeOf(source) },
+      Code: { ZipFile: files === undefined ? await codeOf(source) : await zipOf(files) },
       ...input,
     })
   }
@@ -112,9 +124,10 @@ export const runnable = (answer: Readonly<Record<string, unknown>>): Readonly<Re
 })
 
 /** The recorded answer of a runtime that runs here; most recordings leave the headers out, so all do. */
-function comparable(recorded: unknown): unknown {
+function comparable(recorded: unknown, real: ReadonlySet<string>): unknown {
   return JSON.parse(JSON.stringify(recorded), (name, value: unknown) => {
-    if (name === 'Runtime' && typeof value === 'string') return RUNTIMES[value] ?? value
+    if (name === 'Runtime' && typeof value === 'string')
+      return real.has(value) ? value : (RUNTIMES[value] ?? value)
     if (name !== 'ResponseMetadata') return value
     const { HTTPStatusCode } = value as { HTTPStatusCode: number } // every recorded answer has it
     return { HTTPHeaders: {}, HTTPStatusCode }

@@ -11,6 +11,7 @@ import { LAYER_CASES } from './cases/layers.ts'
 import { NAME_CASES } from './cases/names.ts'
 import { SETTING_CASES } from './cases/settings.ts'
 import { SIZE_CASES } from './cases/sizes.ts'
+import { NO_PYTHON, PROVIDED_CASES, PYTHON_CASES } from './cases/runtimes.ts'
 import { URL_CASES } from './cases/urls.ts'
 import { VERSION_CASES } from './cases/versions.ts'
 import { KNOWN_DIFFERENCES } from './known-differences.ts'
@@ -30,6 +31,8 @@ const CASES: readonly Case[] = [
   ...ATTACHMENT_CASES,
   ...URL_CASES,
   ...INVOKE_CASES,
+  ...PROVIDED_CASES,
+  ...(NO_PYTHON === undefined ? PYTHON_CASES : []),
   ...LAYER_CASES,
   ...CODE_SIGNING_CASES,
   ...SETTING_CASES,

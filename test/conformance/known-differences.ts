@@ -25,6 +25,4 @@ export const KNOWN_DIFFERENCES: Readonly<Record<string, string>> = {
     'recorded before a timeout had an errorType; test_lambda_invoke_with_timeout has the newer words',
   'lambda::TestLambdaBehavior::test_lambda_invoke_timed_out_environment_reuse invoke-result-file-read-after-timeout':
     'an environment that ran out of time is replaced together with its /tmp',
-  'lambda::TestLambdaFeatures::test_invocation_with_qualifier log_result':
-    'lines that the Python runtime writes itself',
 }

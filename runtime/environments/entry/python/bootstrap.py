@@ -136,10 +136,9 @@ def one_line(text):
 class Encoder:
     """JSON as AWS's runtime makes it: decimals are numbers, named tuples objects, bytes text."""
 
-    def __init__(self, execution_env):
-        minor = execution_env.rpartition("python3.")[2]
+    def __init__(self):
         # Newer runtimes leave characters as they are; older ones escape what is not ASCII.
-        self._ascii = minor.isdigit() and int(minor) < 12
+        self._ascii = is_older()
         self._numbers = {}
 
     def encode(self, value):
@@ -175,7 +174,13 @@ def plain(value):
     return value
 
 
-encoder = Encoder(os.environ.get("AWS_EXECUTION_ENV", ""))
+def is_older():
+    """Whether the runtime is one of those before 3.12, which are of another system than the later ones."""
+    minor = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python3.")[2]
+    return minor.isdigit() and int(minor) < 12
+
+
+encoder = Encoder()
 
 
 def to_json(value):
@@ -499,7 +504,16 @@ def module_paths(task_root, asked):
     return first + [path for path in sys.path if path not in first and os.path.abspath(path) != here] + [here]
 
 
+def set_up_locale():
+    """Python sets the variable itself where a system lacks the locale, as that of the newer runtimes does."""
+    if is_older() and os.environ.get("LC_CTYPE") == "C.UTF-8":
+        del os.environ["LC_CTYPE"]
+    elif not is_older():
+        os.environ.setdefault("LC_CTYPE", "C.UTF-8")
+
+
 def main():
+    set_up_locale()
     asked = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("AWS_Lambda_")[2]
     sys.path[:] = module_paths(os.environ["LAMBDA_TASK_ROOT"], asked)
     sys.stdout = Unbuffered(sys.stdout)
