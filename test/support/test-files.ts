@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Suites that need more time or a tool of their own; they run when asked for by name. */
-export const SUITES_BY_NAME = ['conformance', 'simulation', 'chaos', 'browser', 'bench', 'ray'] as const
+export const SUITES_BY_NAME = [
+  ...(['conformance', 'simulation', 'chaos', 'browser', 'bench', 'ray', 'libraries'] as const),
+]
 
 /** Paths of all `*.test.ts` under `root`, relative to it, sorted. */
 export function listTestFiles(root: string): string[] {

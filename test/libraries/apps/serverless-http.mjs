@@ -1,0 +1,4 @@
+import serverless from 'serverless-http'
+import { BINARY, createApp } from './express-app.mjs'
+
+export const handler = serverless(createApp(), { binary: BINARY })
