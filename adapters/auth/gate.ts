@@ -12,6 +12,8 @@ import type { Wire } from './requirement.ts'
 const MAX_BODY_BYTES = CODE_BODY_BYTES
 /** All bodies that wait to be verified together; past it, more are turned away. */
 const MAX_HELD_BYTES = 512 * 1024 * 1024
+/** A refused body of up to this size costs its connection nothing. */
+const MAX_DRAINED_BYTES = 65_536
 const EMPTY = Buffer.alloc(0)
 
 /** What the gate turns away before anything looks at the body. */
@@ -116,11 +118,12 @@ class BodyReader {
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
-/** What is refused is not read: the connection ends after the answer. */
+/** Reads what is refused to its end and throws it away; after a large one the connection ends. */
 function discard(request: IncomingMessage, response: ServerResponse): void {
   if (!hasBody(request)) return
   request.resume()
-  response.setHeader('connection', 'close')
+  const announced = Number(request.headers['content-length'] ?? MAX_DRAINED_BYTES + 1)
+  if (announced > MAX_DRAINED_BYTES) response.setHeader('connection', 'close')
 }
 
 function turnAway(response: ServerResponse, why: TurnedAway, requestId: string): void {
