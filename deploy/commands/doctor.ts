@@ -1,10 +1,10 @@
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { systemClock } from '../../runtime/clock.ts'
 import { diagnoseHost } from '../../runtime/environments/diagnosis.ts'
 import type { Session } from '../session.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts'
 import { table } from '../output.ts'
 import { isRecord, text } from '../shapes.ts'
 import { packageRoot } from './version.ts'
@@ -31,6 +31,7 @@ export async function doctor(session: Session): Promise<ExitCode> {
     builtPrograms(),
     await sqlite(),
     dataFolder(session.environment.LAMBENT_DATA ?? '.lambent'),
+    ...secrets(session.environment.LAMBENT_DATA ?? '.lambent'),
     machine(),
     ...(await host()),
     await engine(session),
@@ -112,6 +113,19 @@ function dataFolder(path: string): Check {
   }
 }
 
+/** Keys are as safe as the files that hold them: nobody but their owner may read those. */
+function secrets(path: string): Check[] {
+  const folder = resolve(path)
+  const open = ['.', 'master.key', 'first-key'].filter((name) => {
+    const found = statSync(join(folder, name), { throwIfNoEntry: false })
+    return found !== undefined && (found.mode & 0o077) !== 0
+  })
+  if (!existsSync(join(folder, 'master.key'))) return []
+  if (open.length === 0) return [{ name: 'keys', verdict: 'ok', found: 'only their owner may read them' }]
+  const paths = open.map((name) => join(folder, name)).join(' ')
+  return [{ name: 'keys', verdict: 'limited', found: `others may read ${paths}`, hint: `chmod go= ${paths}` }]
+}
+
 function machine(): Check {
   const found = `${availableParallelism()} cpu, ${Math.floor(totalmem() / 1e6)} MB memory, ${process.platform}`
   if (process.platform === 'linux') return { name: 'machine', verdict: 'ok', found }
@@ -137,6 +151,8 @@ async function engine({ api }: Session): Promise<Check> {
     const state = isRecord(health) ? text(health.status) : 'unknown'
     return { name, verdict: state === 'ok' ? 'ok' : 'limited', found: `${state} at ${api.endpoint}` }
   } catch (error) {
-    return { name, verdict: 'limited', found: error instanceof Error ? error.message : String(error) }
+    const found = error instanceof Error ? error.message : String(error)
+    const hint = error instanceof CommandError && error.exitCode !== EXIT.unreachable ? error.hint : undefined
+    return { name, verdict: 'limited', found, ...(hint === undefined ? {} : { hint }) }
   }
 }

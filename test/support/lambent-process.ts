@@ -17,14 +17,17 @@ export interface LambentProcess extends AsyncDisposable {
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>
 }
 
-/** Starts one and resolves when it is ready. `words` are added to the command line. */
+/**
+ * Starts one and resolves when it is ready. `words` are added to the command line; `data` is an existing data
+ * folder, in place of one of its own.
+ */
 export async function startLambentProcess(
   words: readonly string[] = [],
-  options: CliOptions & { command?: readonly string[] } = {},
+  options: CliOptions & { command?: readonly string[]; data?: string } = {},
 ): Promise<LambentProcess> {
   const folder = temporaryDirectory()
   const { command = ['start'] } = options
-  const places = ['--port', '0', '--http-port', '0', '--data', folder.join('data')]
+  const places = ['--port', '0', '--http-port', '0', '--data', options.data ?? folder.join('data')]
   const child = startCli([...command, ...places, ...words], options)
   let stdout = ''
   let stderr = ''
