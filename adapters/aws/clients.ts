@@ -56,10 +56,14 @@ export class AwsClients {
     return (await client) as Clients[Name] // what the key names
   }
 
-  /** Whether anything says where this service is or who asks it; otherwise nobody is worth asking. */
+  /**
+   * Whether anything says where this service is, or AWS would know who asks. Keys of another form than AWS's
+   * were made up for an emulator; without its address there is nobody to ask.
+   */
   isConfigured(service: keyof Clients): boolean {
     if (this.isElsewhere(service)) return true
-    return ['AWS_ACCESS_KEY_ID', ...OTHER_CREDENTIALS].some((name) => Boolean(this.#environment[name]))
+    const key = this.#environment['AWS_ACCESS_KEY_ID'] ?? ''
+    return AWS_KEY.test(key) || OTHER_CREDENTIALS.some((name) => Boolean(this.#environment[name]))
   }
 
   /** Whether this service is somewhere else than at AWS. */
@@ -156,6 +160,8 @@ function endpointFor(environment: Environment, service: string): string | undefi
   const endpoint = environment[`AWS_ENDPOINT_URL_${service}`] ?? environment['AWS_ENDPOINT_URL']
   return endpoint === '' ? undefined : endpoint
 }
+
+const AWS_KEY = /^A(KIA|SIA)[A-Z0-9]{16}$/
 
 /** Where the SDK finds keys by itself. */
 const OTHER_CREDENTIALS = [

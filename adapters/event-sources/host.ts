@@ -13,8 +13,11 @@ export interface Poller {
   stop(abandon: AbortSignal): Promise<void>
 }
 
-/** Starts the poller of an enabled mapping; throws when nothing here can read its source. */
-export type StartPoller = (record: EventSourceRecord) => Poller
+/**
+ * Starts the poller of an enabled mapping; undefined when nobody says where its source is. Throws when
+ * nothing here can read sources of its kind.
+ */
+export type StartPoller = (record: EventSourceRecord) => Poller | undefined
 
 /** What the host is built of. */
 export interface HostParts {
@@ -89,12 +92,13 @@ export class EventSourceHost {
 
   async #start(record: EventSourceRecord): Promise<void> {
     const { eventSources, startPoller, clock } = this.#parts
-    let poller: Poller
+    let poller: Poller | undefined
     try {
       poller = startPoller(record)
     } catch (error) {
       return eventSources.noteResult(record.id, problemText(messageOf(error)))
     }
+    if (poller === undefined) return
     this.#pollers.set(record.id, poller)
     const patience = new Promise<void>((resolve) => void clock.after(READY_MS, resolve))
     await Promise.race([poller.ready, patience])

@@ -1,16 +1,15 @@
 import { EngineError } from '../../runtime/errors.ts'
 import type { Engine } from '../../runtime/index.ts'
-import type { EventSourceRecord } from '../../runtime/registry/event-source-record.ts'
+import type { EventSourceRecord, SourceKind } from '../../runtime/registry/event-source-record.ts'
 import type { AwsClients } from '../aws/clients.ts'
 import { createTargets } from '../aws/targets.ts'
 import { EventSourceHost, type Poller } from './host.ts'
 import { createKinesisStream } from './kinesis-stream.ts'
 import { QueuePoller } from './queue-poller.ts'
 import { Queue } from './queue.ts'
-import { parseSourceArn, type SourceArn } from './source-arn.ts'
+import { parseSourceArn } from './source-arn.ts'
 import { createSourceProbe, type SourceProbe } from './source-probe.ts'
 import { StreamPoller } from './stream-poller.ts'
-import type { StreamSource } from './stream-source.ts'
 import { createTableStream } from './table-stream.ts'
 
 /** Event sources while an engine runs. */
@@ -27,34 +26,33 @@ const NEARBY_WAIT_SECONDS = 2
 
 /** Starts reading the sources of all enabled mappings, until the engine stops. */
 export function openEventSources(engine: Engine, clients: AwsClients): OpenEventSources {
-  const { eventSources, registry, invoker, clock, rng, log } = engine
+  const { eventSources, invoker, clock, rng, log } = engine
   const targets = createTargets({ clients, invoker, clock, rng })
 
-  const startPoller = (record: EventSourceRecord): Poller => {
+  const startPoller = (record: EventSourceRecord): Poller | undefined => {
     const source = record.sourceArn === null ? undefined : parseSourceArn(record.sourceArn)
+    const service = source === undefined ? undefined : SERVICES[source.kind]
+    if (source === undefined || service === undefined)
+      throw new EngineError('unsupported', `Event sources of this kind (${record.kind}) are not read.`)
+    if (!clients.isConfigured(service)) {
+      log.warn('event source not read: set AWS_ENDPOINT_URL, or keys of AWS', {
+        eventSourceId: record.id,
+        sourceArn: source.arn,
+      })
+      return undefined
+    }
     const onResult = (result: string): void => eventSources.noteResult(record.id, result)
     const parts = { record, invoker, clock, rng, log, onResult }
-    if (source?.kind === 'queue') {
-      const hasRoom = (): boolean => {
-        const limits = registry.find(record.scope, record.functionName)?.limits
-        return limits === undefined || limits.inFlight < (limits.reservedConcurrency ?? Infinity)
-      }
-      assertReachable(clients, 'sqs')
-      const waitSeconds = clients.isElsewhere('sqs') ? NEARBY_WAIT_SECONDS : LONGEST_WAIT_SECONDS
+    if (service === 'sqs') {
+      const waitSeconds = clients.isElsewhere(service) ? NEARBY_WAIT_SECONDS : LONGEST_WAIT_SECONDS
+      const hasRoom = (): boolean => hasPlace(engine, record)
       return new QueuePoller({ ...parts, source, queue: new Queue(clients, source), hasRoom, waitSeconds })
     }
-    if (source?.kind === 'shards' || source?.kind === 'table-stream')
-      return new StreamPoller({ ...parts, targets, eventSources, source: streamOf(source, record) })
-    throw new EngineError('unsupported', `Event sources of this kind (${record.kind}) are not read.`)
-  }
-
-  const streamOf = (source: SourceArn, record: EventSourceRecord): StreamSource => {
-    if (source.kind === 'table-stream') {
-      assertReachable(clients, 'dynamodbstreams')
-      return createTableStream(clients, source)
-    }
-    assertReachable(clients, 'kinesis')
-    return createKinesisStream(clients, source, () => roleOf(engine, record))
+    const stream =
+      service === 'kinesis'
+        ? createKinesisStream(clients, source, () => roleOf(engine, record))
+        : createTableStream(clients, source)
+    return new StreamPoller({ ...parts, targets, eventSources, source: stream })
   }
 
   const host = new EventSourceHost({ eventSources, startPoller, clock, log })
@@ -63,12 +61,17 @@ export function openEventSources(engine: Engine, clients: AwsClients): OpenEvent
   return { probe: createSourceProbe(clients), close: () => host.close() }
 }
 
-function assertReachable(clients: AwsClients, service: 'sqs' | 'kinesis' | 'dynamodbstreams'): void {
-  if (clients.isConfigured(service)) return
-  throw new EngineError(
-    'unavailable',
-    `Nothing says where ${service} is: AWS_ENDPOINT_URL or keys are missing.`,
-  )
+/** Which service keeps a source. */
+const SERVICES: Partial<Record<SourceKind, 'sqs' | 'kinesis' | 'dynamodbstreams'>> = {
+  queue: 'sqs',
+  shards: 'kinesis',
+  'table-stream': 'dynamodbstreams',
+}
+
+/** Whether the function's reserved concurrency leaves room for one more invocation. */
+function hasPlace({ registry }: Engine, { scope, functionName }: EventSourceRecord): boolean {
+  const limits = registry.find(scope, functionName)?.limits
+  return limits === undefined || limits.inFlight < (limits.reservedConcurrency ?? Infinity)
 }
 
 /** The role of what runs now; '' while nothing does. */

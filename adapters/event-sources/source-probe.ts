@@ -14,13 +14,16 @@ export interface SourceProbe {
   check(scope: Scope, sourceArn: string, functionTimeoutMs: number): Promise<void>
 }
 
-/** A source that cannot be asked now may be there: its mapping is made, and says so. */
+/**
+ * Asks where an endpoint is configured. A source that cannot be asked now may be there: its mapping is made,
+ * and says so.
+ */
 export function createSourceProbe(clients: AwsClients): SourceProbe {
   return {
     async check(_scope, sourceArn, functionTimeoutMs) {
       const source = parseSourceArn(sourceArn)
       if (source === undefined) return
-      if (source.kind === 'queue' && clients.isConfigured('sqs'))
+      if (source.kind === 'queue' && clients.isElsewhere('sqs'))
         return await checkQueue(clients, source, functionTimeoutMs)
       const look =
         source.kind === 'shards' ? lookAtStream : source.kind === 'table-stream' ? lookAtTable : undefined
@@ -56,14 +59,14 @@ async function checkQueue(clients: AwsClients, source: SourceArn, functionTimeou
 }
 
 async function lookAtStream(clients: AwsClients, source: SourceArn): Promise<void> {
-  if (!clients.isConfigured('kinesis')) return
+  if (!clients.isElsewhere('kinesis')) return
   const { DescribeStreamSummaryCommand } = await import('@aws-sdk/client-kinesis')
   const client = await clients.get('kinesis', source.scope)
   await client.send(new DescribeStreamSummaryCommand({ StreamARN: streamArn(source.arn) }))
 }
 
 async function lookAtTable(clients: AwsClients, source: SourceArn): Promise<void> {
-  if (!clients.isConfigured('dynamodbstreams')) return
+  if (!clients.isElsewhere('dynamodbstreams')) return
   const { DescribeStreamCommand } = await import('@aws-sdk/client-dynamodb-streams')
   const client = await clients.get('dynamodbstreams', source.scope)
   await client.send(new DescribeStreamCommand({ StreamArn: source.arn, Limit: 1 }))

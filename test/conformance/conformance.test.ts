@@ -5,6 +5,7 @@ import { CaseRun, type Case } from './case.ts'
 import { ATTACHMENT_CASES } from './cases/attachments.ts'
 import { CODE_SIGNING_CASES } from './cases/code-signing.ts'
 import { CAPACITY_CASES } from './cases/capacity.ts'
+import { EVENT_SOURCE_CASES } from './cases/event-sources.ts'
 import { FUNCTION_CASES } from './cases/functions.ts'
 import { INVOKE_CASES } from './cases/invoking.ts'
 import { LAYER_CASES } from './cases/layers.ts'
@@ -38,6 +39,7 @@ const CASES: readonly Case[] = [
   ...SETTING_CASES,
   ...SIZE_CASES,
   ...CAPACITY_CASES,
+  ...EVENT_SOURCE_CASES,
 ]
 
 const recordings = readRecordings()
