@@ -151,7 +151,7 @@ pollers('what comes before the first record that failed is done', async () => {
   world.answer = ({ sequences }) => {
     seen.push(world.reached())
     const failed = sequences.filter((sequence) => sequence === '0003' || sequence === '0004')
-    return { batchItemFailures: failed.reverse().map((itemIdentifier) => ({ itemIdentifier })) }
+    return { batchItemFailures: failed.toReversed().map((itemIdentifier) => ({ itemIdentifier })) }
   }
   world.put(5)
   await world.start()
