@@ -1,16 +1,9 @@
 // time limit: 240 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Collector, extensionLayer, nodeExtension, publishLayer } from '../support/extension-kit.ts'
+import { Collector, defineExtended, nodeExtension } from '../support/extension-kit.ts'
 import { call, environmentsOf, failureOf, logOf } from '../support/function-calls.ts'
-import {
-  deploy,
-  startLambent,
-  zipOf,
-  type DeployOptions,
-  type RunningLambent,
-  type ZippedFile,
-} from '../support/lambent.ts'
+import { startLambent, type DeployOptions, type RunningLambent, type ZippedFile } from '../support/lambent.ts'
 import { until } from '../support/until.ts'
 
 const nodes = suite('extensions beside Node.js')
@@ -23,20 +16,14 @@ const HANDLER = `exports.handler = async (event) => {
   return event.n
 }`
 
-/** A function of `files` with a layer of `extensions`, which tell `collector` what they see. */
-async function define(
+const define = (
   lambent: RunningLambent,
   collector: Collector,
   name: string,
   extensions: Readonly<Record<string, ZippedFile>>,
   options: DeployOptions = {},
-  files: Readonly<Record<string, ZippedFile>> = { 'index.js': HANDLER },
-): Promise<void> {
-  const layer = await publishLayer(lambent.url, `${name}-layer`, await extensionLayer(extensions))
-  const variables = { ...options.variables, COLLECTOR: collector.url }
-  const all = { memoryMb: 256, ...options, layers: [layer], variables }
-  await deploy(lambent.url, name, await zipOf(files), all)
-}
+): Promise<void> =>
+  defineExtended(lambent, collector, name, { extensions, options, files: { 'index.js': HANDLER } })
 
 nodes('are told of invocations and of the end', async () => {
   await using collector = await Collector.open()

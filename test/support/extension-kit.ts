@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { zipOf, type ZippedFile } from './lambent.ts'
+import { deploy, zipOf, type DeployOptions, type RunningLambent, type ZippedFile } from './lambent.ts'
 import { until } from './until.ts'
 
 /** One thing that an extension under test has told. */
@@ -170,12 +170,29 @@ main().catch((error) => { console.log(String(error)); process.exit(70) })
   return { program }
 }
 
-/** A zip of executables under extensions/. */
-export const extensionLayer = (programs: Readonly<Record<string, ZippedFile>>): Promise<Buffer> =>
-  zipOf(Object.fromEntries(Object.entries(programs).map(([name, file]) => [`extensions/${name}`, file])))
+/** A function with extensions. */
+export interface ExtendedFunction {
+  /** Programs that a layer puts under extensions/, by name. */
+  readonly extensions: Readonly<Record<string, ZippedFile>>
+  readonly files: Readonly<Record<string, ZippedFile>>
+  readonly options?: DeployOptions
+}
+
+/** Deploys a function with a layer of extensions, which tell `collector` what they see. */
+export async function defineExtended(
+  { url }: RunningLambent,
+  collector: Collector,
+  name: string,
+  { extensions, files, options = {} }: ExtendedFunction,
+): Promise<void> {
+  const programs = Object.entries(extensions).map(([file, program]) => [`extensions/${file}`, program])
+  const layer = await publishLayer(url, `${name}-layer`, await zipOf(Object.fromEntries(programs)))
+  const variables = { ...options.variables, COLLECTOR: collector.url }
+  await deploy(url, name, await zipOf(files), { memoryMb: 256, ...options, layers: [layer], variables })
+}
 
 /** Publishes a layer; resolves with its version's ARN. */
-export async function publishLayer(url: string, name: string, zip: Buffer): Promise<string> {
+async function publishLayer(url: string, name: string, zip: Buffer): Promise<string> {
   const response = await fetch(`${url}/2018-10-31/layers/${name}/versions`, {
     method: 'POST',
     body: JSON.stringify({ Content: { ZipFile: zip.toString('base64') } }),
