@@ -20,7 +20,6 @@ import {
 } from './frames.ts'
 import type { GatewayMember } from './gateway.ts'
 import { InFlight } from './in-flight.ts'
-import { initEndEvents } from './init-events.ts'
 import { invokeMeta, type Invocation, type InvocationHost } from './invocation.ts'
 import { KILLED, type LaunchedProcess, type ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
@@ -274,7 +273,6 @@ export class Environment implements GatewayMember, InvocationHost {
       this.#transition('idle')
       this.idleSince = this.#clock.monotonicMs()
     }
-    for (const event of initEndEvents(this.#clock.nowMs(), result, this)) this.intake.event(event)
     this.owner.loaded(this, result)
     if (result.error !== undefined) this.#farewell.end('failure')
     else if (this.#state === 'draining') this.#farewell.end('spindown')

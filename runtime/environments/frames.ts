@@ -17,6 +17,8 @@ export const HEADER_BYTES = 16
 /** A body past this is a broken peer, not a payload: the connection is closed. Bounds the reader's memory. */
 export const MAX_FRAME_BYTES = 1 << 30
 
+/** The events that an environment may tell of itself. */
+const EXTENSION_EVENT = /^platform\.(extension|telemetrySubscription|logsSubscription)$/
 /** A platform event that is larger is none. */
 const MAX_EVENT_BYTES = 64 * 1024
 
@@ -249,8 +251,9 @@ export function readRuntimeEnded(body: Buffer): RuntimeEnded {
 export function readPlatformEvent(body: Buffer): PlatformEvent {
   const value = parse(body) as Partial<PlatformEvent> | null // checked below
   const { timeMs, type, record } = value ?? {}
-  const whole = typeof timeMs === 'number' && Number.isSafeInteger(timeMs) && typeof type === 'string'
-  if (!whole || typeof record !== 'object' || record === null || body.length > MAX_EVENT_BYTES)
+  const known = typeof type === 'string' && EXTENSION_EVENT.test(type)
+  const timed = typeof timeMs === 'number' && Number.isSafeInteger(timeMs) && timeMs >= 0
+  if (!known || !timed || typeof record !== 'object' || record === null || body.length > MAX_EVENT_BYTES)
     throw new RangeError('What is said of an event is not complete.')
   return { timeMs, type, record }
 }

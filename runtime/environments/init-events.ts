@@ -1,6 +1,5 @@
 import type { FunctionVersion } from '../registry/types.ts'
 import type { LoggedEvent } from '../store/platform-lines.ts'
-import type { Initialized } from './frames.ts'
 import { runtimeVersionArnOf, runtimeVersionOf } from './runtime-version.ts'
 
 /** What of an environment its init is told with. */
@@ -28,19 +27,23 @@ export function initStartEvent(
   return { timeMs, type: 'platform.initStart', record }
 }
 
+/** How init ended. */
+export type InitStatus = 'success' | 'error' | 'timeout'
+
 /** Init has ended. */
 export function initEndEvents(
   timeMs: number,
-  { error, durationMs }: Initialized,
-  environment: InitialisedEnvironment,
+  environment: InitialisedEnvironment & { readonly initMs: number },
+  status: InitStatus,
+  errorType: string | undefined,
 ): LoggedEvent[] {
   const phase = {
     initializationType: initializationTypeOf(environment),
     phase: 'init',
-    status: error === undefined ? 'success' : 'error',
-    ...(error === undefined ? {} : { errorType: reducedType(error.errorType) }),
+    status,
+    ...(errorType === undefined ? {} : { errorType }),
   }
-  const metrics = { durationMs: Math.round(durationMs * 1000) / 1000 }
+  const metrics = { durationMs: Math.round(environment.initMs * 1000) / 1000 }
   return [
     { timeMs, type: 'platform.initRuntimeDone', record: phase },
     { timeMs, type: 'platform.initReport', record: { ...phase, metrics } },
@@ -49,7 +52,3 @@ export function initEndEvents(
 
 const initializationTypeOf = ({ provisioned }: InitialisedEnvironment): string =>
   provisioned ? 'provisioned-concurrency' : 'on-demand'
-
-/** A handler's own class name says nothing to a reader of platform events: AWS reduces it to this, too. */
-const reducedType = (errorType: string): string =>
-  /^(Runtime|Function|Extension|Sandbox)\.[A-Z][A-Za-z]+$/.test(errorType) ? errorType : 'Runtime.Unknown'

@@ -157,8 +157,10 @@ export class LogIntake {
   /** A line of the platform's own about this environment, if the function's log has one for it. */
   event(event: LoggedEvent): void {
     if (this.#stream === null || this.#style === undefined) return
-    const line = eventLine(this.#style, event)
-    if (line !== undefined) this.#journal.platform(this.#stream, event.timeMs, '', line)
+    // An environment says the time of what happened in it; nothing happened later than now.
+    const timeMs = Math.min(event.timeMs, this.#clock.nowMs())
+    const line = eventLine(this.#style, { ...event, timeMs })
+    if (line !== undefined) this.#journal.platform(this.#stream, timeMs, '', line)
   }
 
   #refill(): void {

@@ -4,6 +4,7 @@ import type { FunctionVersion } from '../registry/types.ts'
 import type { Environment } from './environment.ts'
 import type { EnvironmentOwner } from './environment-owner.ts'
 import type { Initialized } from './frames.ts'
+import { initEndEvents, type InitStatus } from './init-events.ts'
 import type { Invocation } from './invocation.ts'
 import type { ProcessExit } from './launcher.ts'
 import { WaitingQueue } from './waiting-queue.ts'
@@ -144,11 +145,12 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       const error = Buffer.from(result.errorJson ?? JSON.stringify(result.error))
       const { errorType } = result.error
       environment.intake.whenAt(result.logBytes, () => {
-        reportInit(environment, `error\tError Type: ${errorType}`)
+        this.#reportInit(environment, 'error', errorType)
         for (const invocation of waited) invocation.input.observer.initFailed(invocation, error)
       })
-    } else if (environment.state === 'idle') {
-      this.released(environment)
+    } else {
+      this.#reportInit(environment, 'success')
+      if (environment.state === 'idle') this.released(environment)
     }
     this.#host.settled(this, environment)
   }
@@ -186,10 +188,8 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
         if (!this.retired) this.#launchFailed()
       } else if (this.#mayLoadAgain(environment)) this.#loadAgain(environment)
       else if (!environment.initFailed) {
-        reportInit(
-          environment,
-          environment.loadingTimedOut ? 'timeout' : `error\tError Type: ${nameOf(exit)}`,
-        )
+        if (environment.loadingTimedOut) this.#reportInit(environment, 'timeout')
+        else this.#reportInit(environment, 'error', nameOf(exit))
         for (const one of this.#waitedFor(environment)) one.input.observer.lost(one, exit)
       }
     }
@@ -289,7 +289,13 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   /** Those who wait go on waiting for the next one; the log says why. */
   #loadAgain(environment: Environment): void {
     this.#loadsAgain = true
-    reportInit(environment, 'timeout')
+    this.#reportInit(environment, 'timeout')
+  }
+
+  /** What the log says of an initialisation that has ended. */
+  #reportInit(environment: Environment, status: InitStatus, errorType?: string): void {
+    for (const event of initEndEvents(this.#clock.nowMs(), environment, status, errorType))
+      environment.intake.event(event)
   }
 
   #launchFailed(): void {
@@ -306,11 +312,6 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     for (const invocation of this.waiting.remove(() => true))
       invocation.input.observer.refused(invocation, error)
   }
-}
-
-/** The line that says how an initialisation failed. */
-function reportInit({ intake, initMs }: Environment, status: string): void {
-  intake.platform('', `INIT_REPORT Init Duration: ${initMs.toFixed(2)} ms\tPhase: init\tStatus: ${status}`)
 }
 
 /** Lambda's name for the end of a process. */

@@ -21,9 +21,18 @@ const SEVERITY: Record<Level, number> = { DEBUG: 0, INFO: 1, WARN: 2 }
 export function eventLine(style: LineStyle, event: LoggedEvent): string | undefined {
   if (style.format === 'Text') return textOf(event)
   if (SEVERITY[levelOf(event)] < SEVERITY[style.systemLevel]) return undefined
-  const { timeMs, type, record } = event
-  return JSON.stringify({ time: new Date(timeMs).toISOString(), type, record })
+  const { timeMs, type } = event
+  return JSON.stringify({ time: new Date(timeMs).toISOString(), type, record: recordOf(event) })
 }
+
+/** A handler's own class name says nothing to a reader of platform events: AWS reduces it to this, too. */
+function recordOf({ type, record }: LoggedEvent): Readonly<Record<string, unknown>> {
+  const errorType = wordOf(record['errorType'])
+  if (!type.startsWith('platform.init') || errorType === '' || KNOWN_ERROR.test(errorType)) return record
+  return { ...record, errorType: 'Runtime.Unknown' }
+}
+
+const KNOWN_ERROR = /^(Runtime|Function|Extension|Sandbox)\.[A-Z][A-Za-z]+$/
 
 function levelOf({ type, record }: LoggedEvent): Level {
   const failed = record['status'] !== undefined && record['status'] !== 'success'
@@ -54,6 +63,8 @@ function textOf({ type, record }: LoggedEvent): string | undefined {
         `INIT_START Runtime Version: ${wordOf(record['runtimeVersion'])}\t` +
         `Runtime Version ARN: ${wordOf(record['runtimeVersionArn'])}`
       )
+    case 'platform.initReport':
+      return failedInitText(record)
     case 'platform.extension': {
       const errorType = wordOf(record['errorType'])
       return (
@@ -68,6 +79,17 @@ function textOf({ type, record }: LoggedEvent): string | undefined {
     default:
       return undefined
   }
+}
+
+/** An init that went well is told by the first report. */
+function failedInitText(record: LoggedEvent['record']): string | undefined {
+  const status = wordOf(record['status'])
+  if (status === 'success') return undefined
+  const { durationMs } = (record['metrics'] ?? {}) as { durationMs?: unknown } // looked at below
+  const duration = typeof durationMs === 'number' ? durationMs : 0
+  const errorType = wordOf(record['errorType'])
+  const type = errorType === '' ? '' : `\tError Type: ${errorType}`
+  return `INIT_REPORT Init Duration: ${duration.toFixed(2)} ms\tPhase: init\tStatus: ${status}${type}`
 }
 
 const wordOf = (value: unknown): string => (typeof value === 'string' ? value : '')

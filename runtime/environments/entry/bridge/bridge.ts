@@ -181,8 +181,8 @@ export class Bridge {
       maxRssKb: () => this.#maxRssKb(),
     }
     return new ExtensionHost(options, {
-      initialized: () => {
-        this.#sendInitialized(this.#outcome)
+      initialized: (durationMs) => {
+        this.#sendInitialized(this.#outcome, durationMs)
         this.#runtime.open()
       },
       settled: (durationMs) => this.#settled(durationMs),
@@ -218,15 +218,15 @@ export class Bridge {
 
   #initFailed(outcome: LoadOutcome): void {
     this.#host.runtimeFailed(outcome.error?.errorType ?? '')
-    this.#sendInitialized(outcome)
+    this.#sendInitialized(outcome, monotonicMs() - this.#startedAtMs)
   }
 
-  #sendInitialized(outcome: LoadOutcome): void {
+  #sendInitialized(outcome: LoadOutcome, durationMs: number): void {
     const initialized = {
       streaming: false,
       codeCache: 'none',
       ...outcome,
-      durationMs: monotonicMs() - this.#startedAtMs,
+      durationMs,
       logBytes: this.#log.writtenBytes,
     }
     this.#connection.send(frame(FRAME.initialized, initialized))

@@ -28,6 +28,9 @@ const EXIT_FOLLOWS_MS = 200
 /** A function without a time limit: as far away as timers go. */
 const FAR_MS = 2 ** 31 - 1
 
+/** Errors of the platform's own; others are told as unknown. */
+const KNOWN_ERROR = /^(Runtime|Function|Extension|Sandbox)\.[A-Z][A-Za-z]+$/
+
 /** What the platform calls a failure of an extension. */
 export interface ExtensionFailure {
   readonly errorType: string
@@ -57,8 +60,8 @@ export interface HostOptions {
 
 /** What a host has to say to its environment. */
 export interface HostEvents {
-  /** The runtime and all extensions wait for work. */
-  initialized(): void
+  /** The runtime and all extensions wait for work, this long after the start. */
+  initialized(durationMs: number): void
   /** The runtime and all extensions have done with the invocation that was answered last. */
   settled(durationMs: number): void
   /** An extension failed: the environment has to end. Called once. */
@@ -165,7 +168,11 @@ export class ExtensionHost {
 
   /** The runtime could not load the code. */
   runtimeFailed(errorType: string): void {
-    this.#endInit('error', errorType, this.#phase === 'runtime')
+    this.#endInit(
+      'error',
+      KNOWN_ERROR.test(errorType) ? errorType : 'Runtime.Unknown',
+      this.#phase === 'runtime',
+    )
   }
 
   /** The runtime is about to be handed an invocation; `deadlineMs` 0 is none. */
@@ -226,7 +233,7 @@ export class ExtensionHost {
     this.#lines.flush()
     if (reason !== 'spindown') {
       const status = reason === 'timeout' ? 'timeout' : 'error'
-      if (early) this.#tellInit(status, errorType, true)
+      if (early) this.#endInit(status, errorType, true)
       this.#ledger.abandon(status, errorType)
     }
     runtime.signal(reason === 'spindown' ? 'SIGTERM' : 'SIGKILL')
@@ -306,9 +313,9 @@ export class ExtensionHost {
       this.#registered(true)
     }
     if (this.#phase === 'waiting' && this.#extensions.ready) {
-      this.#endInit('success', undefined, false)
+      const tookMs = this.#endInit('success', undefined, false)
       this.#phase = 'serving'
-      this.#on.initialized()
+      this.#on.initialized(tookMs)
     }
     if (this.#phase !== 'serving' || this.#current?.runtimeDone !== true || !this.#extensions.ready) return
     const { requestId } = this.#current
@@ -316,20 +323,19 @@ export class ExtensionHost {
     this.#on.settled(this.#ledger.settled(requestId))
   }
 
-  #endInit(status: PhaseStatus, errorType: string | undefined, runtimeFailed: boolean): void {
-    this.#tellInit(status, errorType, runtimeFailed)
-    this.#telemetry.closeSubscription()
-  }
-
-  #tellInit(status: PhaseStatus, errorType: string | undefined, runtimeFailed: boolean): void {
+  /** Tells how init ended, once. Returns how long it took, ms. */
+  #endInit(status: PhaseStatus, errorType: string | undefined, runtimeFailed: boolean): number {
+    const tookMs = this.#clock.monotonicMs() - this.#startedAt
+    if (!this.#telemetry.open) return tookMs
     const { facts } = this.#options
     const timeMs = this.#clock.nowMs()
     if (runtimeFailed) this.#publish(events.initRuntimeDone(timeMs, facts, status, errorType))
     if (status === 'success')
       for (const one of this.#extensions.all) this.#tell(events.extension(timeMs, one, 'Ready'))
-    const tookMs = this.#clock.monotonicMs() - this.#startedAt
     this.#ledger.initTook(tookMs)
     this.#publish(events.initReport(timeMs, facts, status, tookMs, errorType))
+    this.#telemetry.closeSubscription()
+    return tookMs
   }
 
   #subscribed(extension: Extension, subscription: Subscription): void {
