@@ -264,7 +264,8 @@ class AsyncCampaign {
   }
 }
 
-const recordIn = (body: string): InvocationRecord => JSON.parse(body) as InvocationRecord // the engine made it
+// the engine made it
+const recordIn = (body: string): InvocationRecord => JSON.parse(body) as InvocationRecord
 
 /** What an engine owes at this moment. */
 async function stateOf(url: string): Promise<{ queued: number; owed: number; waiting: number }> {
