@@ -1,8 +1,15 @@
 // time limit: 240 s
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { call, failureOf, logOf } from '../support/function-calls.ts'
 import { deploy, startLambent, zipOf, type DeployOptions, type ZippedFile } from '../support/lambent.ts'
+
+import { unlessMissing } from '../support/skip.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 /** `provided.*`: a bootstrap of the function's own that polls the Runtime API. */
 const custom = suite('custom runtimes')
@@ -81,6 +88,74 @@ custom('how the process ends is what the caller is told, and the next call start
     assert.is(answer.functionError, 'Unhandled')
     assert.is((await call(lambent, 'ending', 'fine')).body, 'fine')
   }
+})
+
+const compiler = ['cc', 'gcc', 'clang'].find((name) => spawnSync(name, ['--version']).status === 0)
+const compiled = unlessMissing(custom, compiler === undefined ? 'there is no C compiler' : undefined)
+
+compiled('a compiled program answers over one connection, and its abort is its own', async () => {
+  await using lambent = await startLambent()
+  using folder = temporaryDirectory()
+  const source = join(dirname(fileURLToPath(import.meta.url)), 'compiled.c')
+  const words = ['-D_GNU_SOURCE', '-o', folder.join('bootstrap'), source]
+  const built = spawnSync(compiler ?? '', words, { encoding: 'utf8' })
+  assert.is(built.stderr, '')
+  const program = readFileSync(folder.join('bootstrap'))
+  await define(lambent.url, provided('compiled', { program }, { timeoutSeconds: 10 }))
+  const large = 'x'.repeat(5_000_000)
+
+  const answers = [await call(lambent, 'compiled', { a: 1 }), await call(lambent, 'compiled', large)]
+  const crashed = await call(lambent, 'compiled', 'crash')
+
+  assert.equal(
+    answers.map(({ body }) => body),
+    [{ a: 1 }, large],
+  )
+  assert.match(answers[1]?.tail ?? '', /\ncompiled \S+\nEND /)
+  assert.match(failureOf(crashed).errorMessage, /Error: Runtime exited with error: signal: aborted$/)
+})
+
+custom('a wrapper may start another client of the Runtime API in place of the runtime', async () => {
+  await using lambent = await startLambent()
+  const files = { 'index.js': 'throw new Error("not loaded")', wrapper: shell('respond response "$event"') }
+  const variables = { AWS_LAMBDA_EXEC_WRAPPER: '/var/task/wrapper' }
+  await deploy(lambent.url, 'other', await zipOf(files), { variables })
+
+  assert.equal((await call(lambent, 'other', { through: 'the wrapper' })).body, { through: 'the wrapper' })
+})
+
+custom('several at once in one environment, when the runtime asks for several', async () => {
+  await using lambent = await startLambent()
+  const program = `#!/usr/bin/env node
+const api = 'http://' + process.env.AWS_LAMBDA_RUNTIME_API + '/2018-06-01/runtime/invocation/'
+const waiting = []
+async function work() {
+  for (;;) {
+    const next = await fetch(api + 'next')
+    const id = next.headers.get('lambda-runtime-aws-request-id')
+    const event = await next.json()
+    // Nobody is answered before all are there.
+    await new Promise((resolve) => { waiting.push(resolve); if (waiting.length === event.together) waiting.forEach((go) => go()) })
+    const body = JSON.stringify({ event, pid: process.pid, asked: process.env.AWS_LAMBDA_MAX_CONCURRENCY })
+    await fetch(api + id + '/response', { method: 'POST', body })
+  }
+}
+for (let count = 0; count < Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY); count++) work()
+`
+  const tags = { 'lambent:concurrency': '4', 'lambent:max-environments': '1' }
+  await define(lambent.url, provided('several', { program }, { tags, timeoutSeconds: 20 }))
+
+  const calls = [1, 2, 3, 4].map((n) => call(lambent, 'several', { n, together: 4 }))
+  const bodies = (await Promise.all(calls)).map(
+    ({ body }) => body as { event: { n: number }; pid: number; asked: string },
+  )
+
+  assert.equal(
+    bodies.map(({ event }) => event.n),
+    [1, 2, 3, 4],
+  )
+  assert.is(new Set(bodies.map(({ pid }) => pid)).size, 1)
+  assert.is(bodies[0]?.asked, '4')
 })
 
 custom('without a bootstrap that can be started there is no entry point', async () => {

@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { call, failureOf, logOf, type Answer } from '../support/function-calls.ts'
-import { deploy, startLambent, zipOf, type DeployOptions, type RunningLambent } from '../support/lambent.ts'
+import {
+  deploy,
+  startLambent,
+  zipOf,
+  type DeployOptions,
+  type RunningLambent,
+  type ZippedFile,
+} from '../support/lambent.ts'
 import { unlessMissing } from '../support/skip.ts'
 
 /** Functions in Python, on the machine's interpreter. */
@@ -30,7 +37,7 @@ async function linesOf({ url }: RunningLambent, name: string): Promise<string[]>
 async function define(
   lambent: RunningLambent,
   name: string,
-  source: string | Record<string, string>,
+  source: string | Record<string, ZippedFile>,
   options: DeployOptions = {},
 ): Promise<void> {
   const files = typeof source === 'string' ? { 'index.py': source } : source
@@ -276,6 +283,41 @@ python('packages, folders and nested modules are found', async () => {
 
   assert.is((await call(lambent, 'dots')).body, 'pkg.inner.other')
   assert.is((await call(lambent, 'slashes')).body, 'pkg.inner.other')
+})
+
+python('a wrapper program starts it, and may change its handler', async () => {
+  await using lambent = await startLambent()
+  const wrapper = `#!/bin/bash
+export ORIGINAL=$_HANDLER _HANDLER=other.handler
+args=("$@")
+exec "\${args[@]:0:$#-1}" -X utf8 "\${args[@]: -1}"
+`
+  const files = {
+    'other.py':
+      'import os, sys\ndef handler(event, context): return [os.environ["ORIGINAL"], sys.flags.utf8_mode]\n',
+    wrapper: { program: wrapper },
+  }
+  await define(lambent, 'wrapped', files, { variables: { AWS_LAMBDA_EXEC_WRAPPER: '/var/task/wrapper' } })
+
+  assert.equal((await call(lambent, 'wrapped')).body, ['index.handler', 1])
+})
+
+python('several at once are several processes of one environment', async () => {
+  await using lambent = await startLambent()
+  const source = `
+import os, time
+def handler(event, context):
+    open("/tmp/%d" % event, "w").close()
+    while len(os.listdir("/tmp")) < 3: time.sleep(0.01)
+    return os.getpid()
+`
+  const tags = { 'lambent:concurrency': '3', 'lambent:max-environments': '1' }
+  await define(lambent, 'several', source, { tags, timeoutSeconds: 20 })
+
+  const answers = await Promise.all([1, 2, 3].map((n) => call(lambent, 'several', n)))
+
+  assert.is(new Set(answers.map(({ body }) => body)).size, 3)
+  assert.ok(answers.every(({ functionError }) => functionError === undefined))
 })
 
 python('a version that is not there is run by the one that is, which is said once', async () => {
