@@ -60,7 +60,7 @@ export function layerVersionNumber(context: Context): number {
     throw new EngineError('invalid', `Value '${text}' at 'versionNumber' can not be converted to a Long`, {
       detail: 'serialization',
     })
-  if (Number(text) < 1) throw new EngineError('invalid', 'Layer Version Cannot be less than 1.')
+  if (Number(text) < 1) throw new EngineError('invalid', 'Layer Version Cannot be less than 1')
   return Number(text)
 }
 

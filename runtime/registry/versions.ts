@@ -3,7 +3,6 @@ import { EngineError } from '../errors.ts'
 import type { Scope } from '../store/journal.ts'
 import type { Change } from '../store/store.ts'
 import {
-  arnOf,
   functionArn,
   LATEST,
   withEntry,
@@ -195,11 +194,10 @@ export function removeFunction(record: FunctionRecord): Edit<undefined> {
   }
 }
 
-/** Removes one published version. */
+/** Removes one published version; one that is not there is removed already. */
 export function removeVersion(record: FunctionRecord, version: string): Edit<undefined> {
   const found = record.versions.get(version)
-  if (found === undefined || version === LATEST)
-    throw new EngineError('not-found', `Function not found: ${arnOf(record, version)}`)
+  if (found === undefined || version === LATEST) return { changes: [], record, events: [], result: undefined }
   const names = [...record.aliases.values()]
     .filter((alias) => alias.version === version || alias.weights[version] !== undefined)
     .map((alias) => alias.name)

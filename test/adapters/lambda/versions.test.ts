@@ -300,6 +300,19 @@ const REFUSED_ALIASES: readonly [change: object, name: string, message: string |
   ],
 ]
 
+versions('a version that is not there is deleted already', async () => {
+  await using api = await startWithFunction({}, true)
+
+  const { $metadata } = await api.client.send(new DeleteFunctionCommand({ FunctionName, Qualifier: '1233' }))
+  const { Versions = [] } = await api.client.send(new ListVersionsByFunctionCommand({ FunctionName }))
+  const nobody = { FunctionName: 'nobody', Qualifier: '1' }
+  const refused = await refusalOf(api.client.send(new DeleteFunctionCommand(nobody)))
+
+  assert.is($metadata.httpStatusCode, 204)
+  assert.is(Versions.length, 2)
+  assert.is(refused.name, 'ResourceNotFoundException')
+})
+
 versions('aliases that cannot be are refused', async () => {
   await using api = await startWithFunction({}, true)
   const alias = { FunctionName, Name: 'taken', FunctionVersion: '1' }

@@ -1,5 +1,6 @@
 import {
   GetAccountSettingsCommand,
+  InvokeCommand,
   PublishLayerVersionCommand,
   PublishVersionCommand,
   UpdateFunctionCodeCommand,
@@ -9,6 +10,7 @@ import {
 import { zipOf as zipBytes } from '../../registry/zip-bytes.ts'
 import { zipOf } from '../../support/lambent.ts'
 import type { Case, CaseRun } from '../case.ts'
+import { codeOf } from '../service.ts'
 
 /** How large code is, and how large it may be. */
 export const SIZE_CASES: readonly Case[] = [
@@ -31,6 +33,7 @@ export const SIZE_CASES: readonly Case[] = [
   },
   { recording: 'lambda_api::TestLambdaFunction::test_lambda_code_location_s3_errors', script: noObjects },
   { recording: 'lambda_api::TestLambdaLayer::test_layer_s3_content', script: storedLayer },
+  { recording: 'lambda::TestLambdaFeatures::test_upload_lambda_from_s3', script: storedFunction },
 ]
 
 const UNZIPPED_BYTES = 262_144_000
@@ -123,4 +126,27 @@ async function storedLayer(run: CaseRun): Promise<void> {
   const Content = stored(run, await zipOf({ dummy: '' }))
   const publish = new PublishLayerVersionCommand({ LayerName: run.name, Content })
   await run.record('publish_layer_result', publish)
+}
+
+/** Answers with what the recorded function, which is in Python, sees of its context. */
+const ECHO_CONTEXT = `exports.handler = async (event, context) => ({
+  event,
+  context: {
+    invoked_function_arn: context.invokedFunctionArn,
+    function_version: context.functionVersion,
+    function_name: context.functionName,
+    memory_limit_in_mb: context.memoryLimitInMB,
+    aws_request_id: context.awsRequestId,
+    log_group_name: context.logGroupName,
+    log_stream_name: context.logStreamName,
+    client_context: context.clientContext ?? null,
+  },
+})`
+
+async function storedFunction(run: CaseRun): Promise<void> {
+  const Code = stored(run, await codeOf(ECHO_CONTEXT))
+  await run.record('creation-response', await run.creation({ ...LARGE, Code }))
+  await run.ready()
+  const Payload = JSON.stringify({ foo: `bar with 'quotes"` })
+  await run.record('invocation-response', new InvokeCommand({ FunctionName: run.name, Payload }))
 }
