@@ -61,10 +61,13 @@ export class CaseRun {
   }
 
   /** Compares something with the entry. */
-  compare(entry: string, actual: Readonly<Record<string, unknown>> | number | boolean): void {
+  compare(
+    entry: string,
+    actual: Readonly<Record<string, unknown>> | readonly unknown[] | number | boolean,
+  ): void {
     if (!(entry in this.#recording)) throw new Error(`Nothing was recorded as "${entry}".`)
     const recorded = comparable(unwrapped(this.#recording[entry]), this.#real)
-    const shown = typeof actual === 'object' ? likeRecorded(actual, recorded) : actual
+    const shown = isMembers(actual) ? likeRecorded(actual, recorded) : actual
     const differences = this.#matching.differences(recorded, shown)
     this.outcomes.push({ entry, differences })
   }
@@ -110,6 +113,9 @@ export class CaseRun {
     return this.service.ready(name, qualifier)
   }
 }
+
+const isMembers = (actual: unknown): actual is Readonly<Record<string, unknown>> =>
+  typeof actual === 'object' && !Array.isArray(actual)
 
 /** A fixture of some recorded cases answers with CreateFunction's answer inside. */
 function unwrapped(recorded: unknown): unknown {

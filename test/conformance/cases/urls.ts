@@ -1,10 +1,15 @@
+import { request } from 'node:http'
 import {
   AddPermissionCommand,
+  CreateAliasCommand,
   CreateFunctionUrlConfigCommand,
+  DeleteAliasCommand,
   GetFunctionCommand,
+  PublishVersionCommand,
   type InvokeMode,
 } from '@aws-sdk/client-lambda'
 import type { Case, CaseRun } from '../case.ts'
+import { ACCOUNT, REGION } from '../service.ts'
 
 /** What handlers return, by the recorded case's parameter. */
 const RETURNS: Readonly<Record<string, unknown>> = {
@@ -42,7 +47,102 @@ export const URL_CASES: readonly Case[] = [
       await opened(run)
     },
   },
+  { recording: `${PREFIX}test_lambda_url_echo_http_fixture_default`, script: echoed },
+  { recording: `${PREFIX}test_lambda_url_persists_after_alias_delete`, script: aliasDeleted },
+  { recording: 'lambda::TestRequestIdHandling::test_request_id_invoke_url', script: requestId },
+  {
+    recording: 'lambda::TestLambdaPermissions::test_lambda_permission_url_invocation',
+    script: async (run) => {
+      await run.create({ source: `exports.handler = async () => ({})` })
+      const url = new CreateFunctionUrlConfigCommand({ FunctionName: run.name, AuthType: 'NONE' })
+      const response = await fetch(addressOf(run, await run.send(url)))
+      run.compare('lambda_url_invocation_missing_permission', await bodyOf(response))
+    },
+  },
 ]
+
+/** What the recorded function said of a request, in JavaScript. */
+const SAYS_WHAT_IT_WAS_SENT = `exports.handler = async (event) => ({
+  args: event.queryStringParameters ?? {},
+  data: JSON.parse(event.body),
+  domain: event.requestContext.domainName,
+  headers: event.headers,
+  method: event.requestContext.http.method,
+  origin: event.requestContext.http.sourceIp,
+  path: event.rawPath,
+})`
+
+async function echoed(run: CaseRun): Promise<void> {
+  await run.create({ source: SAYS_WHAT_IT_WAS_SENT })
+  const url = new CreateFunctionUrlConfigCommand({ FunctionName: run.name, AuthType: 'NONE' })
+  const address = new URL(addressOf(run, await run.send(url)))
+  const headers = {
+    accept: '*/*',
+    'accept-encoding': 'gzip, deflate',
+    'content-type': 'application/json',
+    'content-length': '14',
+    'ExTrA-HeadErs': 'With WeiRd CapS',
+    'user-agent': 'test/echo',
+  }
+  // fetch would add headers of its own and mend the broken escape
+  const answer = await new Promise<Record<string, unknown>>((resolve, reject) => {
+    const { hostname, port, pathname } = address
+    const path = `${pathname}pa2%Fth/1?q=query&multiQuery=foo&multiQuery=%2Fbar`
+    const asked = request({ hostname, port, path, method: 'POST', headers }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
+      response.on('end', () => resolve(JSON.parse(text) as Record<string, unknown>)) // the function's own
+    })
+    asked.on('error', reject).end('{"foo": "bar"}')
+  })
+  run.compare('url_response', answer)
+}
+
+async function aliasDeleted(run: CaseRun): Promise<void> {
+  const FunctionName = run.name
+  await run.create({ source: `exports.handler = async () => ({ statusCode: 200, body: '' })` })
+  const { Version } = await run.send(new PublishVersionCommand({ FunctionName }))
+  const Name = 'live'
+  await run.send(new CreateAliasCommand({ FunctionName, Name, FunctionVersion: String(Version) }))
+  const url = { FunctionName, Qualifier: Name, AuthType: 'NONE', InvokeMode: 'BUFFERED' } as const
+  const made = await run.record('create_lambda_url_config', new CreateFunctionUrlConfigCommand(url))
+  const address = addressOf(run, made)
+  run.compare('invoke_aliased_url_response', { status_code: (await fetch(address)).status })
+  await run.record('delete_alias_resp', new DeleteAliasCommand({ FunctionName, Name }))
+  const after = await fetch(address)
+  run.compare('invoke_deleted_alias_url_response_delayed', {
+    content: await bodyOf(after),
+    headers: { 'x-amzn-ErrorType': after.headers.get('x-amzn-errortype') },
+    status_code: after.status,
+  })
+}
+
+async function requestId(run: CaseRun): Promise<void> {
+  await run.create({ source: `exports.handler = async () => 'hi'` })
+  const response = await fetch(await opened(run))
+  const id = response.headers.get('x-amzn-requestid')
+  run.compare('lambda_url_invocation', {
+    content: await response.text(),
+    headers: { 'x-amzn-RequestId': id },
+    statuscode: response.status,
+  })
+  const query = new URLSearchParams({ account: ACCOUNT, region: REGION, requestId: String(id), grep: 'END' })
+  const logs = `${run.service.lambent.url}/lambent/v1/functions/${run.name}/logs?${query}`
+  const { lines } = (await (await fetch(logs)).json()) as { lines: { message: string }[] }
+  run.compare(
+    'end_log_entries',
+    lines.map(({ message }) => message.trimEnd()),
+  )
+}
+
+const bodyOf = async (response: Response): Promise<Record<string, unknown>> =>
+  (await response.json()) as Record<string, unknown> // an object in every recording
+
+/** The path form of a URL, which every resolver knows. */
+function addressOf(run: CaseRun, made: Readonly<Record<string, unknown>>): string {
+  const [id] = new URL(String(made['FunctionUrl'])).hostname.split('.')
+  return `${run.service.lambent.httpUrl}/lambda-url/${id}/`
+}
 
 /** Makes the URL, lets everybody use it, and gives it in the form that every resolver knows. */
 async function opened(run: CaseRun, InvokeMode?: InvokeMode): Promise<string> {
@@ -59,8 +159,7 @@ async function opened(run: CaseRun, InvokeMode?: InvokeMode): Promise<string> {
     }),
   )
   run.compare('add_permission', { Statement: JSON.parse(String(Statement)) as unknown, ...rest })
-  const [id] = new URL(String(made['FunctionUrl'])).hostname.split('.')
-  return `${run.service.lambent.httpUrl}/lambda-url/${id}/`
+  return addressOf(run, made)
 }
 
 /** The body as the recording shows it: JSON where it is an object. */
