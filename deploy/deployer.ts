@@ -13,12 +13,15 @@ import {
   type LambdaCall,
   type LambdaTarget,
 } from './lambda-client.ts'
+import { grantPublicUrl } from './public-url.ts'
 import { deployRoutes } from './route-deploy.ts'
 
 /** Where to, and who wants to know how it goes. */
 export interface DeployOptions extends LambdaTarget {
   readonly onProgress?: (progress: DeployProgress) => void
   readonly signal?: AbortSignal
+  /** The engine asks policies who may call a URL: AuthType NONE needs the grants that it needs on AWS. */
+  readonly grantsPublicUrls?: boolean
 }
 
 /** One step of one function; `functionName` is '' for what concerns all. */
@@ -147,13 +150,15 @@ export async function deployFunction(
     made.handler,
     (other) => `arn:aws:lambda:${region}:${account}:function:${other}`,
   )
-  const deploy = new Deployment(name, createLambdaCall(options, signal), signal, report)
+  const call = createLambdaCall(options, signal)
+  const deploy = new Deployment(name, call, signal, report)
   const outcome = await deploy.code(made.zip, wish, `arn:aws:iam::${account}:role/lambent`)
   const { arn, version, codeSha256 } = await deploy.ready()
   const changed = [await deploy.tags(arn, wish), await deploy.reserved(wish), await deploy.events(wish)].some(
     Boolean,
   )
   const { url, changed: urlChanged } = await deploy.url(wish)
+  if (options.grantsPublicUrls === true && wish.url?.AuthType === 'NONE') await grantPublicUrl(name, call)
   const result = outcome === 'unchanged' && (changed || urlChanged) ? 'updated' : outcome
   report('done', result)
   return { name, arn, version, codeSha256, outcome: result, url, routes: [], entry, inputs: made.inputs }

@@ -3,8 +3,8 @@ import { basename, join } from 'node:path'
 import { ProjectError } from './config-file.ts'
 import { DeployError, deployFolder, type DeployedFunction, type DeployProgress } from './deployer.ts'
 import { createApi } from './api.ts'
+import { askCaller } from './caller.ts'
 import { CommandError, EXIT, notBuiltYet } from './exit-codes.ts'
-import { isRecord } from './shapes.ts'
 import type { Session } from './session.ts'
 
 const IMPORTED = /^(template\.ya?ml|serverless\.(ya?ml|ts|json)|cdk\.json|cdk\.out)$/
@@ -43,17 +43,23 @@ export async function deployPaths(
     else if (step === 'done' && out.isTerminal) out.note(`${name}${text}`)
   }
   try {
-    const account = key === undefined ? {} : await accountOf(endpoint, signal, key)
-    return await deployFolder(paths, { endpoint, key, ...account, onProgress, signal })
+    const asked = key === undefined ? {} : await askedFor(endpoint, signal, key)
+    return await deployFolder(paths, { endpoint, key, ...asked, onProgress, signal })
   } catch (error) {
     throw readable(error, endpoint)
   }
 }
 
-/** Roles and targets are named in the account that the key belongs to. */
-async function accountOf(endpoint: string, signal: AbortSignal, key: string): Promise<{ account?: string }> {
-  const caller = await createApi(endpoint, signal, key).json({ path: '/lambent/v1/caller' })
-  return isRecord(caller) && typeof caller.account === 'string' ? { account: caller.account } : {}
+/** Roles and targets are named in the account that the key belongs to; public URLs may need grants. */
+async function askedFor(
+  endpoint: string,
+  signal: AbortSignal,
+  key: string,
+): Promise<{ account?: string; grantsPublicUrls?: boolean }> {
+  const caller = await askCaller(createApi(endpoint, signal, key))
+  return typeof caller === 'string'
+    ? {} // the deploy itself says what is wrong
+    : { account: caller.account, grantsPublicUrls: caller.auth === 'policies' }
 }
 
 function readable(error: unknown, endpoint: string): unknown {

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runCli } from '../support/cli.ts'
@@ -138,6 +138,29 @@ commands('a key that was made offline opens an engine that asks for keys', async
   assert.is((await lambent.run(['invoke', 'greet'], asCi)).code, 1)
   assert.is((await lambent.run(['key', 'revoke', key.keyId], { env })).code, 3)
 })
+
+commands(
+  'with policies a deployed public URL is granted as AWS wants it; a key for some functions deploys those',
+  async () => {
+    using folder = temporaryDirectory()
+    const source = (name: string, config = ''): string => {
+      mkdirSync(folder.join(name), { recursive: true })
+      writeFileSync(folder.join(`${name}/index.mjs`), `${config}${handler(name)}`)
+      return folder.join(name)
+    }
+    const open = source('open', 'export const config = { url: true }\n')
+    await using lambent = await startLambentProcess(['--auth', 'policies', '--deploy', open])
+    const path = /"path":"([^"]+first-key)"/.exec(lambent.stderr)?.[1] ?? ''
+    const env = exported(readFileSync(path, 'utf8'))
+    const [listed] = JSON.parse((await lambent.run(['ls', 'functions', '--json'], { env })).stdout)
+
+    assert.is((await fetch(listed.urls[0].urlByPath)).status, 200)
+    const made = await lambent.run(['key', 'create', '--scope', 'deploy:team-*', '--json'], { env })
+    const asTeam = { env: { LAMBENT_KEY: JSON.parse(made.stdout).token as string } }
+    assert.is((await lambent.run(['deploy', source('team-a')], asTeam)).code, 0)
+    assert.match((await lambent.run(['deploy', source('other')], asTeam)).stderr, 'AccessDenied')
+  },
+)
 
 commands('wishes for keys that mean nothing end with exit code 2', async () => {
   using folder = temporaryDirectory()
