@@ -53,13 +53,17 @@ export function runtimeProcess(
 ): RuntimeProcessSettings | undefined {
   if (!needsBridge(version)) return undefined
   const family = familyOf(version.runtime)
-  const wrapper = family === 'provided' ? '' : (version.environment[WRAPPER] ?? '')
+  const wrapper = family === 'provided' ? '' : shownUnder(optRoot, version.environment[WRAPPER] ?? '')
   if (family === 'nodejs') return { kind: 'node', command: heapArguments(version.memoryLimitMb), wrapper }
   if (family === 'python') return { kind: 'python', command: [interpreter], wrapper }
   // in the order of the search
   const bootstraps = [`${taskRoot}/bootstrap`, `${optRoot}/bootstrap`, '/var/runtime/bootstrap']
   return { kind: 'bootstrap', command: bootstraps, wrapper }
 }
+
+/** Where a path in a layer really is: functions name it by its place on AWS. */
+const shownUnder = (optRoot: string, path: string): string =>
+  path.startsWith('/opt/') ? optRoot + path.slice('/opt'.length) : path
 
 /** Arguments that keep the heap of Node.js within a function's memory. */
 export const heapArguments = (limitMb: number | null): string[] =>

@@ -1,4 +1,5 @@
 // time limit: 120 s
+import { existsSync } from 'node:fs'
 import {
   CreateFunctionCommand,
   DeleteLayerVersionCommand,
@@ -6,11 +7,13 @@ import {
   LambdaClient,
   PublishLayerVersionCommand,
   UpdateFunctionConfigurationCommand,
+  type CreateFunctionCommandInput,
   type Runtime,
 } from '@aws-sdk/client-lambda'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { active, startLambent, zipOf, type RunningLambent } from '../support/lambent.ts'
+import { active, startLambent, zipOf, type RunningLambent, type ZippedFile } from '../support/lambent.ts'
+import { unlessMissing } from '../support/skip.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const layers = suite('layers')
@@ -29,7 +32,7 @@ const clientOf = ({ url }: RunningLambent): LambdaClient =>
 async function publish(
   client: LambdaClient,
   LayerName: string,
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, ZippedFile>>,
 ): Promise<string> {
   const Content = { ZipFile: await zipOf(files) }
   const { LayerVersionArn = '' } = await client.send(new PublishLayerVersionCommand({ LayerName, Content }))
@@ -42,6 +45,7 @@ async function create(
   FunctionName: string,
   files: Readonly<Record<string, string>>,
   Layers: string[],
+  change: Partial<CreateFunctionCommandInput> = {},
 ): Promise<void> {
   await client.send(
     new CreateFunctionCommand({
@@ -52,6 +56,7 @@ async function create(
       Timeout: 60,
       Code: { ZipFile: await zipOf(files) },
       Layers,
+      ...change,
     }),
   )
   await active(lambent.url, FunctionName)
@@ -138,6 +143,62 @@ for (const isolation of ['auto', 'none'])
     assert.equal(answer, ['old', 'new', 'of the code', 'new', 'ERR_MODULE_NOT_FOUND'])
     client.destroy()
   })
+
+const noPython = ['/usr/bin/python3', '/usr/local/bin/python3', '/bin/python3'].some((path) =>
+  existsSync(path),
+)
+  ? undefined
+  : 'there is no python3 in /usr/bin or /usr/local/bin'
+
+for (const isolation of ['auto', 'none'])
+  unlessMissing(layers, noPython)(`isolation ${isolation}: Python imports what is in a layer`, async () => {
+    await using lambent = await startLambent({ argv: ['--isolation', isolation] })
+    const client = clientOf(lambent)
+    const layer = await publish(client, 'modules', {
+      'python/plain.py': 'name = "plain"',
+      'python/lib/python3.12/site-packages/sited/__init__.py': 'name = "sited"',
+    })
+    const handler =
+      'import plain, sited\n\ndef handler(event, context):\n    return [plain.name, sited.name]\n'
+
+    const change = { Runtime: 'python3.12', Handler: 'index.handler' } as const
+    await create(lambent, client, 'snake', { 'index.py': handler }, [layer], change)
+    const answer = await call(client, 'snake')
+
+    assert.equal(answer, ['plain', 'sited'])
+    client.destroy()
+  })
+
+for (const isolation of ['auto', 'none'])
+  layers(`isolation ${isolation}: a layer brings the program that starts the runtime`, async () => {
+    await using lambent = await startLambent({ argv: ['--isolation', isolation] })
+    const client = clientOf(lambent)
+    const program = '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n'
+    const layer = await publish(client, 'wrapping', { 'bin/wrapper': { program } })
+    const handler = 'exports.handler = async () => process.env.WRAPPED'
+
+    const change = { Environment: { Variables: { AWS_LAMBDA_EXEC_WRAPPER: '/opt/bin/wrapper' } } }
+    await create(lambent, client, 'wrapped', { 'index.js': handler }, [layer], change)
+    const answer = await call(client, 'wrapped')
+
+    assert.is(answer, 'yes')
+    client.destroy()
+  })
+
+layers('an image is kept, and refused with the reason when it is called', async () => {
+  await using lambent = await startLambent()
+  const client = clientOf(lambent)
+  const FunctionName = 'image'
+  const Code = { ImageUri: '000000000000.dkr.ecr.us-east-1.amazonaws.com/image:latest' }
+  await client.send(new CreateFunctionCommand({ FunctionName, Role: ROLE, PackageType: 'Image', Code }))
+  await active(lambent.url, FunctionName)
+
+  const refused = await client.send(new InvokeCommand({ FunctionName })).catch((error: unknown) => error)
+
+  assert.instance(refused, Error)
+  assert.match((refused as Error).message, /container images cannot run here/)
+  client.destroy()
+})
 
 layers('a function keeps a layer version that is deleted, over a restart and a change', async () => {
   using folder = temporaryDirectory()
