@@ -4,10 +4,12 @@ import type { Clock } from '../../runtime/clock.ts'
 import { Environment } from '../../runtime/environments/environment.ts'
 import {
   decodeInvokeMeta,
+  FLAG,
   FRAME,
   FrameReader,
   RESULT_META_BYTES,
   writeResultMeta,
+  type Shutdown,
 } from '../../runtime/environments/frames.ts'
 import type { LaunchedProcess, ProcessExit } from '../../runtime/environments/launcher.ts'
 import type { EnvironmentStarter, StartOptions } from '../../runtime/environments/starter.ts'
@@ -30,6 +32,8 @@ export class ScriptedProcess {
   readonly held: Held[] = []
   readonly recalls: number[] = []
   readonly aborts: number[] = []
+  /** Why it was asked to end, each time. */
+  readonly shutdowns: string[] = []
   killed = false
   /** A kill is noted; the end comes with \`exit\`. */
   slowToDie = false
@@ -42,6 +46,8 @@ export class ScriptedProcess {
         this.held.push({ id, requestId: decodeInvokeMeta(body.toString('utf8', 0, extra)).requestId })
       } else if (type === FRAME.recall) this.recalls.push(id)
       else if (type === FRAME.abort) this.aborts.push(id)
+      else if (type === FRAME.shutdown)
+        this.shutdowns.push((JSON.parse(body.toString('utf8')) as Shutdown).reason)
     })
     const wire = new Duplex({
       read() {},
@@ -97,12 +103,26 @@ export class ScriptedProcess {
 
   /** Answers the oldest invocation it holds, or the one named. */
   answer(requestId = this.held[0]?.requestId): void {
+    this.#take(requestId, FRAME.result, 0)
+  }
+
+  /** The same, while extensions go on with it; the result ends that. */
+  answerUnsettled(): () => void {
+    const id = this.#take(this.held[0]?.requestId, FRAME.result, FLAG.unsettled)
+    return () => this.#send(FRAME.settled, measured(250), id)
+  }
+
+  /** Says that it needs time to end. */
+  needs(budgetMs: number): void {
+    this.environment.frame(FRAME.shutdownBudget, 0, 0, budgetMs, Buffer.alloc(0))
+  }
+
+  #take(requestId: string | undefined, type: number, flags: number): number {
     const index = this.held.findIndex((one) => one.requestId === requestId)
     const [held] = this.held.splice(index, 1)
     if (held === undefined) throw new Error(`${requestId} is not held here`)
-    const body = Buffer.alloc(RESULT_META_BYTES + 2, '{}')
-    writeResultMeta(body, 0, { durationMs: 1, logBytes: 0, maxRssKb: 1024 })
-    this.#send(FRAME.result, body, held.id)
+    this.#send(type, Buffer.concat([measured(1), Buffer.from('{}')]), held.id, flags)
+    return held.id
   }
 
   /** Gives back what it was asked to give back and has not started. */
@@ -127,6 +147,12 @@ export class ScriptedProcess {
   #send(type: number, body: Buffer = Buffer.alloc(0), id = 0, flags = 0): void {
     this.environment.frame(type, flags, id, 0, body)
   }
+}
+
+function measured(durationMs: number): Buffer {
+  const meta = Buffer.alloc(RESULT_META_BYTES)
+  writeResultMeta(meta, 0, { durationMs, logBytes: 0, maxRssKb: 1024 })
+  return meta
 }
 
 /** A starter of scripted processes, in the order they were asked for. */

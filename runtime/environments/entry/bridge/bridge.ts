@@ -204,7 +204,10 @@ export class Bridge {
       environment: { ...environment, AWS_LAMBDA_RUNTIME_API: address, ...dialling },
       log: output.descriptor,
       say: (line) => this.#log.write(`${line}\n`),
-      onExit: (exit) => this.#ended(exit),
+      onExit: (exit) => {
+        if (this.#relay === undefined) this.#ended(exit)
+        else this.#relay.whenHeard(() => this.#ended(exit))
+      },
     })
     const { pid } = this.#process
     if (pid !== undefined) this.#memory = new SessionMemory(pid)

@@ -15,6 +15,7 @@ import {
   type Initialized,
   type Specialization,
 } from '../../frames.ts'
+import { after } from '../clock.ts'
 import type { Connection } from '../connection.ts'
 import { parsePayload } from '../payload.ts'
 import type { Measures } from './answers.ts'
@@ -23,6 +24,8 @@ import type { RuntimeEvents } from './runtime-events.ts'
 
 /** Where a ResultMeta has the size of the log; see frames.ts. */
 const LOG_BYTES_OFFSET = 8
+/** What a child that has ended left in its socket is taken within this. */
+const LAST_WORDS_MS = 500
 
 /**
  * A Node.js runtime of our own in a child process, because something stands between: a wrapper program, or
@@ -102,10 +105,17 @@ export class NodeRelay {
     this.#desk.whenIdle(callback)
   }
 
-  /** The child is gone. */
-  close(): void {
-    this.#child?.destroy()
+  /** The child has ended: calls back once everything that it had said before was taken. */
+  whenHeard(then: () => void): void {
     this.#stopListening()
+    if (this.#child === undefined || this.#child.destroyed) return then()
+    let done = false
+    const once = (): void => {
+      if (!done) then()
+      done = true
+    }
+    this.#child.once('close', once)
+    after(LAST_WORDS_MS, once)
   }
 
   /** Every connection says who it is first. */
