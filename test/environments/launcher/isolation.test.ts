@@ -143,6 +143,27 @@ for (const name of SANDBOXED) {
     assert.is(shared, layers[1])
   })
 
+  check(`${name}: an environment with layers has a name and a loopback address of its own`, async () => {
+    await using harness = await Harness.open(ARRANGEMENTS[name])
+    const layer = harness.folder.join('layer')
+    mkdirSync(layer)
+    const [one, two] = [
+      await harness.start({ layerDirectories: [layer] }),
+      await harness.start({ layerDirectories: [layer] }),
+    ]
+
+    const lookUp = `return (await require('dns').promises.lookup('sandbox.localdomain')).address`
+    const known = [await one.run<string>(lookUp), await two.run<string>(lookUp)]
+
+    assert.equal(known, [one.process.sandboxAddress, two.process.sandboxAddress])
+    assert.match(known[0] ?? '', /^127\./)
+    assert.is.not(known[0], known[1])
+    const listened = await one.run<string>(`const server = require('net').createServer()
+      await new Promise((done, failed) => server.on('error', failed).listen(4243, 'sandbox.localdomain', done))
+      return server.address().address`)
+    assert.is(listened, known[0])
+  })
+
   check(`${name}: neither the engine nor another environment can be signalled or looked into`, async () => {
     await using harness = await Harness.open(ARRANGEMENTS[name])
     const running = await harness.start()

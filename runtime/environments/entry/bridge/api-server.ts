@@ -60,6 +60,12 @@ export class ApiServer {
     })
   }
 
+  /** The environment ends: whoever still waits for an answer learns it from its connection. */
+  close(): void {
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
+
   #route(request: IncomingMessage, response: ServerResponse): void {
     const path = (request.url ?? '').replace(/\?.*$/, '')
     response.on('error', () => {}) // the caller is gone

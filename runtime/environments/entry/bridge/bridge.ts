@@ -45,6 +45,7 @@ export class Bridge {
   /** What takes invocations: where there are both, the one that is first asked for work. */
   #runtime: RuntimeApi | NodeRelay
   readonly #host: ExtensionHost
+  readonly #server: ApiServer
   readonly #startedAtMs = monotonicMs()
   #output: RuntimeOutput | undefined
   #process: RuntimeProcess | undefined
@@ -71,6 +72,7 @@ export class Bridge {
     this.#exit = exit
     this.#gone = new Promise((resolve) => (this.#runtimeGone = resolve))
     this.#host = this.#makeHost()
+    this.#server = new ApiServer({ sharesUser: specialization.sharesUser === true })
     const measures: Measures = {
       logBytes: () => log.writtenBytes,
       maxRssKb: () => this.#maxRssKb(),
@@ -120,9 +122,8 @@ export class Bridge {
         },
       })
       this.#output = output
-      const server = new ApiServer({ sharesUser: this.#specialization.sharesUser === true })
-      server.add([...this.#api.routes, ...this.#host.routes])
-      const address = await server.listen()
+      this.#server.add([...this.#api.routes, ...this.#host.routes])
+      const address = await this.#server.listen()
       if (await this.#host.start(address)) await this.#start(address, output)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
@@ -286,7 +287,7 @@ export class Bridge {
       signal: (name: NodeJS.Signals): void => this.#process?.signal(name),
       gone: this.#gone,
     }
-    this.#ending ??= this.#host.shutDown(reason, runtime, errorType)
+    this.#ending ??= this.#host.shutDown(reason, runtime, errorType).then(() => this.#server.close())
     return this.#ending
   }
 
