@@ -192,7 +192,7 @@ function apiService(
   aws: AwsClients,
 ): (policy: GuardPolicy) => Service {
   const { config, clock, rng, log, invoker, registry, packages, keys } = engine
-  const { eventSources, layers, codeSigning } = engine
+  const { eventSources, layers, codeSigning, capacityProviders } = engine
   const publicUrls = { api: config.publicUrl ?? urls.api, ingress: config.publicUrl ?? urls.ingress }
   const invocationParts = { invoker, clock, rng, log, limits: config.limits }
   const invocations = new Invocations(invocationParts)
@@ -215,6 +215,7 @@ function apiService(
       sourceProbe,
       layers,
       codeSigning,
+      capacityProviders,
       aws,
       clock,
       rng,

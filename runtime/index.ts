@@ -3,12 +3,13 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { Gateway } from './environments/gateway.ts'
 import { createLocalLauncher } from './environments/local-launcher.ts'
-import { createNodeRuntimes, type NodeRuntimes } from './environments/node-runtimes.ts'
+import { NodeBinaries } from './environments/node-binaries.ts'
+import { createNodeRuntimes } from './environments/node-runtimes.ts'
 import { RuntimeSupport } from './environments/runtime-support.ts'
 import { VIEW } from './environments/sandbox.ts'
 import { openSocketDirectory } from './environments/socket-directory.ts'
 import { Spares } from './environments/spares.ts'
-import { createStarter, type NodeBinary } from './environments/starter.ts'
+import { createStarter } from './environments/starter.ts'
 import { Feed, type EngineEvent } from './feed.ts'
 import { ConcurrencyGate } from './invoke/concurrency.ts'
 import type { EventDesk } from './invoke/event-desk.ts'
@@ -18,6 +19,7 @@ import { InvocationPath } from './invoke/invoker.ts'
 import type { Invoker } from './invoke/types.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import type { Log } from './log.ts'
+import { CapacityProviders } from './registry/capacity-providers.ts'
 import { CodeSigningConfigs } from './registry/code-signing.ts'
 import { openLayers, type Layers } from './registry/layers.ts'
 import { createCompile } from './registry/package-compile.ts'
@@ -29,6 +31,7 @@ import { openRegistry, type Registry } from './registry/registry.ts'
 import { Routes } from './registry/routes.ts'
 import type { FunctionVersion } from './registry/types.ts'
 import type { Rng } from './rng.ts'
+import { CapacityPools } from './scheduler/capacity-pools.ts'
 import { createLocalCluster } from './scheduler/local-cluster.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal } from './store/journal.ts'
@@ -56,6 +59,7 @@ export interface Engine {
   readonly packages: KeptPackages
   readonly layers: Layers
   readonly codeSigning: CodeSigningConfigs
+  readonly capacityProviders: CapacityProviders
   readonly keys: KeyRing
   readonly invoker: Invoker
   readonly eventSources: EventSources
@@ -154,7 +158,7 @@ async function openEngine(
   })
   opened.push(() => packages.close())
   const runtimes = createNodeRuntimes({ clock, rng, log })
-  const binaries = new Binaries(runtimes)
+  const binaries = new NodeBinaries(runtimes)
   const support = new RuntimeSupport({ log })
   const { bootEpoch } = store
   const starter = createStarter({
@@ -162,7 +166,13 @@ async function openEngine(
     sessions: config.auth === 'open' ? undefined : keys,
   })
   const spares = new Spares({ perVersion: config.spares, starter, launcher, clock })
-  const cluster = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
+  const capacityProviders: CapacityProviders = new CapacityProviders({
+    store,
+    clock,
+    onChange: () => scheduler.reconsider(),
+  })
+  const machine = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
+  const cluster = new CapacityPools(machine, capacityProviders.cpuLimit)
   const gate = new ConcurrencyGate(config.accountConcurrency)
 
   const scheduler: Scheduler = new Scheduler({
@@ -219,10 +229,10 @@ async function openEngine(
         signal,
       )
     },
-    feasible: (resources, labels, times = 1) =>
+    feasible: (resources, labels, times = 1, provider) =>
       times > config.maxEnvironments
         ? `No more than ${config.maxEnvironments} environments run at once (LAMBENT_MAX_ENVIRONMENTS).`
-        : cluster.infeasible({ resources, labels }, times),
+        : cluster.infeasible({ resources, labels, provider }, times),
     onFunction: (record) => scheduler.provisioned.follow(record.functionId, provisionedWishes(record)),
     onEvent: (event) => {
       if (event.kind === 'version-retired') return scheduler.retire(event.key)
@@ -285,7 +295,7 @@ async function openEngine(
     await events.outbox.close()
     path.close()
     await eventSources.close()
-    await Promise.all([registry.close(), layers.close(), codeSigning.close()])
+    await Promise.all([registry.close(), layers.close(), codeSigning.close(), capacityProviders.close()])
     spares.close()
     await scheduler.close()
     await launcher.close()
@@ -304,6 +314,7 @@ async function openEngine(
     packages,
     layers,
     codeSigning,
+    capacityProviders,
     keys,
     invoker: path,
     eventSources,
@@ -335,39 +346,6 @@ async function openEngine(
     },
     onDrain: (work) => void draining.push(work),
     stop: () => (stopping ??= stop()),
-  }
-}
-
-/**
- * The Node.js binaries that were asked for, by runtime identifier; the engine's own until another one is
- * there.
- */
-class Binaries {
-  readonly own: NodeBinary = { nodePath: process.execPath, version: process.version }
-  readonly #runtimes: NodeRuntimes
-  readonly #found = new Map<string, NodeBinary>()
-
-  constructor(runtimes: NodeRuntimes) {
-    this.#runtimes = runtimes
-  }
-
-  of(runtime: string): NodeBinary {
-    return this.#found.get(runtime) ?? this.own
-  }
-
-  /** Undefined for what is not Node.js. */
-  async load(runtime: string): Promise<NodeBinary | undefined> {
-    if (!runtime.startsWith('nodejs')) return undefined
-    const known = this.#found.get(runtime)
-    if (known !== undefined) return known
-    const { nodePath, version } = await this.#runtimes.resolve(runtime)
-    const binary = nodePath === this.own.nodePath ? this.own : { nodePath, version }
-    this.#found.set(runtime, binary)
-    return binary
-  }
-
-  async loadAll(names: ReadonlySet<string>): Promise<void> {
-    await Promise.all([...names].map((name) => this.load(name)))
   }
 }
 

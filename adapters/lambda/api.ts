@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { EngineError } from '../../runtime/errors.ts'
 import { accountRoutes } from './account.ts'
 import { aliasRoutes } from './aliases.ts'
+import { capacityProviderRoutes } from './capacity-providers.ts'
 import { CodeLinks } from './code-links.ts'
 import { codeSigningRoutes } from './code-signing.ts'
 import { codeRoutes } from './code.ts'
@@ -12,6 +13,7 @@ import { awsError, internalError } from './errors.ts'
 import { durableExecutionRoutes } from './durable-executions.ts'
 import { eventInvokeRoutes } from './event-invoke-config.ts'
 import { eventSourceRoutes } from './event-sources.ts'
+import { functionScalingRoutes } from './function-scaling.ts'
 import { functionRoutes } from './functions.ts'
 import { operationPath } from './labels.ts'
 import { layerPolicyRoutes } from './layer-policy.ts'
@@ -43,6 +45,8 @@ const FAMILIES: readonly Routes[] = [
   resourcePolicyRoutes,
   provisionedRoutes,
   durableExecutionRoutes,
+  capacityProviderRoutes,
+  functionScalingRoutes,
 ]
 
 /**

@@ -4,6 +4,7 @@ import { imagePackage } from '../../runtime/registry/function-record.ts'
 import { readArchitecture } from './configuration.ts'
 import { configOfFunction, refuseUnsigned } from './code-signing.ts'
 import { checkCodeSource, readZip } from './code-source.ts'
+import { checkPublishTo, readPublishTo } from './capacity-settings.ts'
 import { Constraints } from './constraints.ts'
 import { DOWNLOADS } from './code-links.ts'
 import { labelFor, versionFor, type Routes } from './context.ts'
@@ -21,6 +22,7 @@ export const codeRoutes: Routes = (app, parts) => {
     const constraints = new Constraints()
     const architecture = readArchitecture(body, constraints)
     checkCodeSource(body, '', constraints)
+    checkPublishTo(body, constraints)
     constraints.check()
     const before = registry.get(scope, functionName)
     const image = updatedImage(body, versionFor(before).settings.image)
@@ -34,7 +36,7 @@ export const codeRoutes: Routes = (app, parts) => {
         image,
         ...(architecture === undefined ? {} : { architecture }),
       },
-      publish: body.flag('Publish') ?? false,
+      publish: readPublishTo(body),
       dryRun: body.flag('DryRun') ?? false,
       ...(revisionId === undefined ? {} : { revisionId }),
     }))

@@ -1,10 +1,12 @@
 import { EngineError } from '../../runtime/errors.ts'
+import type { CapacityProviders } from '../../runtime/registry/capacity-providers.ts'
 import type { FunctionSettings } from '../../runtime/registry/function-record.ts'
 import type { Layers } from '../../runtime/registry/layers.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import { Constraints, pattern } from './constraints.ts'
 import type { Fields } from './fields.ts'
 import { newImage, refuseZipMembers } from './images.ts'
+import { checkCapacity, checkPublishTo, readCapacity } from './capacity-settings.ts'
 import { checkTenancy, readTenancy } from './tenancy.ts'
 import { checkKept, readKept } from './kept-members.ts'
 import { LAYER_VERSION_ARN } from './layer-names.ts'
@@ -16,6 +18,7 @@ export interface ConfigurationFor {
   readonly functionName: string
   readonly limits: 'extended' | 'strict'
   readonly layers: Layers
+  readonly capacityProviders: CapacityProviders
 }
 
 const ROLE = pattern(String.raw`arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`)
@@ -27,7 +30,7 @@ const APPLICATION_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] 
 const SYSTEM_LEVELS = ['DEBUG', 'INFO', 'WARN'] as const
 
 /** Members that would be stored and then not honoured: better refused than ignored. */
-const NOT_BUILT = ['CapacityProviderConfig', 'DurableConfig']
+const NOT_BUILT = ['DurableConfig']
 
 /** What a function has where nothing is said. */
 const initialSettings = (functionName: string): FunctionSettings => ({
@@ -93,6 +96,7 @@ export function readConfiguration(
     image: base.image,
     kept: readKept(body, base.kept, runtime, target.scope),
     ...readTenancy(body, before),
+    ...readCapacity(body, before, target.capacityProviders),
   }
 }
 
@@ -136,7 +140,11 @@ function checkMembers(
   constraints.oneOf(body.text('PackageType'), 'packageType', ['Zip', 'Image'])
   readArchitecture(body, constraints)
   checkKept(body, constraints)
-  if (isNew) checkTenancy(body, constraints)
+  checkCapacity(body, constraints)
+  if (isNew) {
+    checkTenancy(body, constraints)
+    checkPublishTo(body, constraints)
+  }
   constraints.pattern(
     body.fields('DeadLetterConfig')?.text('TargetArn'),
     'deadLetterConfig.targetArn',
@@ -175,8 +183,6 @@ function checkVariableNames(variables: Record<string, string> | undefined, const
 function refuseNotBuilt(body: Fields): void {
   for (const name of NOT_BUILT)
     if (body.has(name)) throw new EngineError('unsupported', `${name} is not built yet.`)
-  if (body.text('PublishTo') !== undefined)
-    throw new EngineError('unsupported', 'PublishTo is not built yet.')
 }
 
 /** A partial change; levels have a meaning in JSON format only. */

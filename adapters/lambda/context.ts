@@ -4,6 +4,7 @@ import type { Config } from '../../runtime/config.ts'
 import { EngineError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { EventSources } from '../../runtime/registry/event-sources.ts'
+import type { CapacityProviders } from '../../runtime/registry/capacity-providers.ts'
 import type { CodeSigningConfigs } from '../../runtime/registry/code-signing.ts'
 import type { FunctionRecord, VersionRecord } from '../../runtime/registry/function-record.ts'
 import type { Layers } from '../../runtime/registry/layers.ts'
@@ -28,6 +29,7 @@ export interface LambdaApiParts {
   readonly sourceProbe: SourceProbe
   readonly layers: Layers
   readonly codeSigning: CodeSigningConfigs
+  readonly capacityProviders: CapacityProviders
   /** For code that lies in buckets. */
   readonly aws: AwsClients
   readonly clock: Clock

@@ -51,6 +51,8 @@ const DETAILS: Readonly<Record<string, Shape>> = {
   'conflict/in-use': shape(400, 'ResourceInUseException', 'Message'),
   'invalid/constraint': shape(400, 'ValidationException', 'message', 'none'),
   'invalid/serialization': shape(400, 'SerializationException', 'Message', 'none'),
+  'invalid/no-published-version': shape(400, 'NoPublishedVersionException', 'Message'),
+  'invalid/capacity-providers': shape(400, 'CapacityProviderLimitExceededException'),
   'invalid/recursion': shape(400, 'RecursiveInvocationException', 'Message'),
   'invalid/unreserved': shape(400, 'InvalidParameterValueException', 'message', 'none'),
   'invalid/unsigned': shape(400, 'CodeVerificationFailedException', 'Message'),

@@ -1,10 +1,11 @@
 import { EngineError } from '../../runtime/errors.ts'
-import { imagePackage, LATEST } from '../../runtime/registry/function-record.ts'
+import { imagePackage, LATEST, LATEST_PUBLISHED } from '../../runtime/registry/function-record.ts'
 import type { FunctionRecord, VersionRecord } from '../../runtime/registry/function-record.ts'
 import type { CodeLinks } from './code-links.ts'
 import { CODE_SIGNING, configNamed, configOfFunction, refuseUnsigned } from './code-signing.ts'
 import { checkCodeSource, readZip } from './code-source.ts'
 import { readConfiguration } from './configuration.ts'
+import { readPublishTo } from './capacity-settings.ts'
 import { Constraints } from './constraints.ts'
 import { empty, fieldsFor, labelFor, scopeFor, versionFor, type Routes } from './context.ts'
 import { CODE_BODY_BYTES, readFields } from './fields.ts'
@@ -18,8 +19,8 @@ import { configurationRow, functionConfiguration, type Wire } from './wire.ts'
  * ListFunctions.
  */
 export const functionRoutes: Routes = (app, parts) => {
-  const { registry, links, layers } = parts
-  const common = { limits: parts.config.limits, layers }
+  const { registry, links, layers, capacityProviders } = parts
+  const common = { limits: parts.config.limits, layers, capacityProviders }
 
   app.post('/2015-03-31/functions', async (context) => {
     const scope = scopeFor(context)
@@ -44,7 +45,7 @@ export const functionRoutes: Routes = (app, parts) => {
       settings,
       codePackage,
       tags: body.textMap('Tags') ?? {},
-      publish: body.flag('Publish') ?? false,
+      publish: readPublishTo(body),
       ...(config === undefined ? {} : { attachments: { [CODE_SIGNING]: config.configId } }),
     })
     return context.json(functionConfiguration(registry.get(scope, functionName), version, ''), 201)
@@ -103,7 +104,7 @@ export const functionRoutes: Routes = (app, parts) => {
     const { scope, functionName, qualifier } = labelFor(context)
     if (qualifier === LATEST)
       throw new EngineError('invalid', '$LATEST version cannot be deleted without deleting the function.')
-    if (qualifier !== undefined && !/^\d+$/.test(qualifier))
+    if (qualifier !== undefined && qualifier !== LATEST_PUBLISHED && !/^\d+$/.test(qualifier))
       throw new EngineError('invalid', 'Deletion of aliases is not currently supported.')
     await registry.remove(scope, functionName, qualifier)
     return empty(context)

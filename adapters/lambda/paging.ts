@@ -38,9 +38,9 @@ export function pageOf<Item>(
   return { items: page, nextMarker: more ? encodeMarker(keyOf(last)) : undefined }
 }
 
-/** A key under which version numbers sort as numbers and `$LATEST` sorts first. */
+/** A key under which version numbers sort as numbers, and what changes sorts first. */
 export const versionKey = (version: string): string =>
-  version === '$LATEST' ? '' : version.padStart(20, '0')
+  version === '$LATEST' ? '' : version === '$LATEST.PUBLISHED' ? ' ' : version.padStart(20, '0')
 
 const encodeMarker = (key: string): string => Buffer.from(`v1:${key}`).toString('base64url')
 

@@ -1,4 +1,9 @@
 import { EngineError } from '../../runtime/errors.ts'
+import {
+  providerArn,
+  type CapacityProvider,
+  type CapacityProviders,
+} from '../../runtime/registry/capacity-providers.ts'
 import type { CodeSigningConfig, CodeSigningConfigs } from '../../runtime/registry/code-signing.ts'
 import type { EventSourceRecord } from '../../runtime/registry/event-source-record.ts'
 import type { EventSources } from '../../runtime/registry/event-sources.ts'
@@ -28,6 +33,7 @@ const taggables = ({
   registry,
   codeSigning,
   eventSources,
+  capacityProviders,
 }: RouteParts): Readonly<Record<string, Taggable>> => ({
   function: {
     tags: (arn, scope) => registry.get(scope, taggedFunction(arn, scope)).tags,
@@ -42,12 +48,16 @@ const taggables = ({
     retag: async (arn, scope, change) =>
       void (await eventSources.tag(scope, taggedMapping(arn, scope, eventSources).id, change)),
   },
+  'capacity-provider': {
+    tags: (arn, scope) => taggedProvider(arn, scope, capacityProviders).tags,
+    retag: (arn, scope, change) =>
+      capacityProviders.tag(providerArn(taggedProvider(arn, scope, capacityProviders)), change),
+  },
 })
 
 /** Kinds that nothing here has yet. */
 const MISSING: Readonly<Record<string, string>> = {
   layer: 'Layer',
-  'capacity-provider': 'Capacity provider',
 }
 
 /** ListTags, TagResource, UntagResource. */
@@ -114,6 +124,12 @@ function taggedConfig(arn: string, scope: Scope, codeSigning: CodeSigningConfigs
   const config = codeSigning.find(scope, idOf(arn))
   if (config === undefined || configArn(config) !== arn) throw notFound(arn, 'Code signing config')
   return config
+}
+
+function taggedProvider(arn: string, scope: Scope, providers: CapacityProviders): CapacityProvider {
+  const provider = providers.get(scope, idOf(arn))
+  if (providerArn(provider) !== arn) throw notFound(arn, 'Capacity provider')
+  return provider
 }
 
 const idOf = (arn: string): string => arn.slice(arn.lastIndexOf(':') + 1)

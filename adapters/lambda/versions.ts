@@ -1,4 +1,4 @@
-import { EngineError } from '../../runtime/errors.ts'
+import { checkPublishTo, readPublishTo } from './capacity-settings.ts'
 import { Constraints } from './constraints.ts'
 import { fieldsFor, labelFor, type Routes } from './context.ts'
 import { pageOf, versionKey } from './paging.ts'
@@ -14,10 +14,10 @@ export const versionRoutes: Routes = (app, { registry }) => {
     const revisionId = body.text('RevisionId')
     const constraints = new Constraints()
     constraints.length(description, 'description', 0, 256)
+    checkPublishTo(body, constraints)
     constraints.check()
-    if (body.text('PublishTo') !== undefined)
-      throw new EngineError('unsupported', 'PublishTo is not built yet.')
     const version = await registry.publish(scope, functionName, {
+      to: readPublishTo(body, true),
       ...(description === undefined ? {} : { description }),
       ...(codeSha256 === undefined ? {} : { codeSha256 }),
       ...(revisionId === undefined ? {} : { revisionId }),

@@ -9,6 +9,8 @@ import type {
 } from '../../runtime/registry/function-record.ts'
 import { arnOf, LATEST } from '../../runtime/registry/function-record.ts'
 import { runtimeManagementOf } from './runtime-management.ts'
+import { isDeactivated } from '../../runtime/registry/scaling.ts'
+import { capacityConfig } from './capacity-settings.ts'
 
 /** A JSON object on its way out; members that are undefined are left out by JSON itself. */
 export type Wire = Record<string, unknown>
@@ -25,6 +27,7 @@ export const functionConfiguration = (
   ...configurationRow(record, version, qualifier),
   RuntimeVersionConfig: version.settings.image === undefined ? runtimeVersion(record, version) : undefined,
   ...stateMembers(version),
+  ...(isDeactivated(record, version.version) ? { State: 'Deactivated' } : {}),
 })
 
 /** As lists show a version: without its states. */
@@ -53,6 +56,7 @@ export function configurationRow(record: FunctionRecord, version: VersionRecord,
     Architectures: [settings.architecture],
     EphemeralStorage: { Size: settings.ephemeralMb },
     LoggingConfig: loggingConfig(settings),
+    CapacityProviderConfig: capacityConfig(settings.capacity),
     TenancyConfig: settings.perTenant === true ? { TenantIsolationMode: 'PER_TENANT' } : undefined,
   }
 }
@@ -90,6 +94,13 @@ function runtimeVersion(record: FunctionRecord, { version, settings }: VersionRe
   const hash = createHash('sha256').update(settings.runtime).digest('hex')
   const { region } = record.scope
   return { RuntimeVersionArn: runtimeVersionArn ?? `arn:aws:lambda:${region}::runtime:${hash}` }
+}
+
+/** The word for a version's state, alone. */
+export function stateOf(record: FunctionRecord, number: string): string {
+  if (isDeactivated(record, number)) return 'Deactivated'
+  const kind = record.versions.get(number)?.state.kind ?? 'failed'
+  return { pending: 'Pending', active: 'Active', failed: 'Failed' }[kind]
 }
 
 const CREATING = 'The function is being created.'

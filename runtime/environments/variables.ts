@@ -75,7 +75,7 @@ export function functionVariables(options: {
     AWS_LAMBDA_FUNCTION_NAME: version.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: version.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(version.memoryMb),
-    AWS_LAMBDA_INITIALIZATION_TYPE: provisioned ? 'provisioned-concurrency' : 'on-demand',
+    AWS_LAMBDA_INITIALIZATION_TYPE: initializationOf(version, provisioned),
     AWS_LAMBDA_LOG_GROUP_NAME: group,
     AWS_LAMBDA_LOG_STREAM_NAME: logStream,
     ...(format === 'JSON' ? { AWS_LAMBDA_LOG_FORMAT: format, AWS_LAMBDA_LOG_LEVEL: applicationLevel } : {}),
@@ -119,4 +119,10 @@ function nodePath(runtime: string, taskRoot: string, optRoot: string): string {
     '/var/runtime',
     taskRoot,
   ].join(':')
+}
+
+/** What the code is loaded for: a capacity provider, to be ready, or a call. */
+function initializationOf({ execution }: FunctionVersion, provisioned: boolean): string {
+  if (execution.provider !== undefined) return 'lambda-managed-instances'
+  return provisioned ? 'provisioned-concurrency' : 'on-demand'
 }

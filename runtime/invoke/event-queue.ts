@@ -313,7 +313,9 @@ export class EventQueue {
       const [reason, errorType] =
         code === 'not-found'
           ? (['not-found', 'ResourceNotFound'] as const)
-          : (['invalid', 'InvalidRequest'] as const)
+          : detail === 'recursion'
+            ? (['recursion-detected', 'RecursiveInvocation'] as const)
+            : (['invalid', 'InvalidRequest'] as const)
       return void this.#endUnrun(queue, event, reason, [errorType, message])
     }
     if (code === 'throttled' && detail === 'reserved-concurrency' && this.#parts.policyOf(event.head).isOff) {

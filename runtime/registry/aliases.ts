@@ -7,7 +7,7 @@ import {
   type Edit,
   type FunctionRecord,
 } from './function-record.ts'
-import { withoutProvisioned } from './provisioned.ts'
+import { withoutQualifier } from './provisioned.ts'
 import { deleteAlias as deleteAliasRow, putAlias } from './rows.ts'
 import type { Making } from './running.ts'
 import { checkRevision } from './versions.ts'
@@ -59,10 +59,10 @@ export function updateAlias(
 
 /** Removing what is not there is no error. */
 export function deleteAlias(record: FunctionRecord, name: string): Edit<undefined> {
-  const { provisioned, changes } = withoutProvisioned(record, name)
+  const { kept, changes } = withoutQualifier(record, name)
   return {
     changes: record.aliases.has(name) ? [deleteAliasRow(record.functionId, name), ...changes] : [],
-    record: { ...record, provisioned, aliases: withEntry(record.aliases, name, undefined) },
+    record: { ...record, ...kept, aliases: withEntry(record.aliases, name, undefined) },
     events: [],
     result: undefined,
   }

@@ -2,6 +2,8 @@ import type { Scope } from '../store/journal.ts'
 import type { Change } from '../store/store.ts'
 import type { CodePackage, FunctionLimits, FunctionVersion, LoggingSettings, RegistryEvent } from './types.ts'
 
+/** The version that unqualified calls of functions in a capacity provider run, once there is one. */
+export const LATEST_PUBLISHED = '$LATEST.PUBLISHED'
 /** The version that is always there and always changes. */
 export const LATEST = '$LATEST'
 
@@ -22,6 +24,15 @@ export interface ImageReference {
   readonly uri: string
   /** Hex SHA-256 that names the image. */
   readonly digest: string
+}
+
+/** The pool of processors that a function runs in, and what it takes of it. Null: the default. */
+export interface CapacitySettings {
+  readonly providerArn: string
+  /** Invocations one environment runs at once. */
+  readonly concurrency: number | null
+  /** GiB of memory for each processor. */
+  readonly memoryGibPerCpu: number | null
 }
 
 /** One version's configuration. */
@@ -48,6 +59,7 @@ export interface FunctionSettings {
   readonly kept: Readonly<Record<string, unknown>>
   /** Tenants of the function are kept apart; given when it is made, and never changed. */
   readonly perTenant?: boolean
+  readonly capacity?: CapacitySettings
 }
 
 /** Whether a version can run. `failed` says why preparation did not succeed. */

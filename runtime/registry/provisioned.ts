@@ -77,14 +77,19 @@ export function deleteProvisioned(record: FunctionRecord, qualifier: string): Ed
 }
 
 /** What a record and its rows look like without the settings of a qualifier that is being removed. */
-export function withoutProvisioned(
-  record: FunctionRecord,
+export function withoutQualifier(
+  { functionId, provisioned, scaling }: FunctionRecord,
   qualifier: string,
-): { provisioned: FunctionRecord['provisioned']; changes: Change[] } {
-  if (!record.provisioned.has(qualifier)) return { provisioned: record.provisioned, changes: [] }
+): { kept: Pick<FunctionRecord, 'provisioned' | 'scaling'>; changes: Change[] } {
   return {
-    provisioned: withEntry(record.provisioned, qualifier, undefined),
-    changes: [deleteRow(record.functionId, qualifier)],
+    kept: {
+      provisioned: withEntry(provisioned, qualifier, undefined),
+      scaling: withEntry(scaling, qualifier, undefined),
+    },
+    changes: [
+      ...(provisioned.has(qualifier) ? [deleteRow(functionId, qualifier)] : []),
+      ...(scaling.has(qualifier) ? [['deleteScaling', functionId, qualifier] as const] : []),
+    ],
   }
 }
 
@@ -182,6 +187,7 @@ export interface ReadyVersion {
   readonly version: FunctionVersion
   readonly count: number
   readonly share: ProvisionedShare | undefined
+  readonly atMost?: number
 }
 
 /**
@@ -203,6 +209,12 @@ export function provisionedWishes(record: FunctionRecord): ReadyVersion[] {
     const version = record.versions.get(number)
     if (version?.state.kind === 'active')
       wishes.push({ version: version.runnable, count: share.count, share })
+  }
+  for (const [number, { minEnvironments, maxEnvironments }] of record.scaling) {
+    const version = record.versions.get(number)
+    if (version?.state.kind !== 'active') continue
+    const atMost = maxEnvironments === null ? {} : { atMost: maxEnvironments }
+    wishes.push({ version: version.runnable, count: minEnvironments ?? 0, share: undefined, ...atMost })
   }
   return wishes
 }
@@ -283,8 +295,8 @@ function checkRoom(record: FunctionRecord, qualifier: string, requested: number,
       'invalid',
       'Provisioned Concurrency is not supported for functions with tenancy configuration.',
     )
-  const { resources, labels = {} } = version.runnable.execution
-  const missing = making.feasible(resources, labels, requested)
+  const { resources, labels = {}, provider } = version.runnable.execution
+  const missing = making.feasible(resources, labels, requested, provider)
   if (missing !== undefined)
     throw new EngineError(
       'infeasible',

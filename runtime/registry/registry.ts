@@ -31,7 +31,7 @@ import {
 } from './policies.ts'
 import { claimOf, shareOut, type AccountUsage } from './provisioned.ts'
 import { Preparations, type Prepare } from './preparations.ts'
-import { functionNotFound, isUnsettled } from './resolver.ts'
+import { checkPublished, functionNotFound, isUnsettled } from './resolver.ts'
 import { retag, type Making } from './running.ts'
 import { Serial } from './serial.ts'
 import { Settling } from './settling.ts'
@@ -103,6 +103,7 @@ export class Registry implements Resolver {
   resolve(scope: Scope, functionName: string, qualifier: string | undefined): Target {
     const target = this.#index.resolve(scope, functionName, qualifier, this.#parts.rng)
     if (target === undefined) throw functionNotFound(scope, functionName, qualifier)
+    if (qualifier === undefined && this.#parts.config.limits === 'strict') checkPublished(target)
     return target
   }
 

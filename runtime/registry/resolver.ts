@@ -1,6 +1,14 @@
 import { EngineError } from '../errors.ts'
 import type { Scope } from '../store/journal.ts'
-import { arnOf, functionArn, isAliasName, LATEST, type FunctionRecord } from './function-record.ts'
+import {
+  arnOf,
+  functionArn,
+  isAliasName,
+  LATEST,
+  LATEST_PUBLISHED,
+  type FunctionRecord,
+} from './function-record.ts'
+import { isDeactivated } from './scaling.ts'
 import type { FunctionVersion, Target } from './types.ts'
 
 /** What a qualifier leads to: one target, or two that share requests. */
@@ -28,7 +36,7 @@ export const functionNotFound = (
 export function routeOf(record: FunctionRecord, qualifier: string | undefined): Route {
   const alias = qualifier === undefined ? undefined : record.aliases.get(qualifier)
   if (alias === undefined) {
-    const runs = runsNow(record, qualifier ?? LATEST)
+    const runs = runsNow(record, qualifier ?? unqualified(record))
     return { main: targetOf(record, runs, qualifier), other: undefined, share: 0 }
   }
   const main = targetOf(record, runsNow(record, alias.version), qualifier)
@@ -50,6 +58,19 @@ const targetOf = (
   qualifier: qualifier ?? LATEST,
 })
 
+/** What runs where nothing is asked for by name. */
+const unqualified = (record: FunctionRecord): string =>
+  record.versions.has(LATEST_PUBLISHED) ? LATEST_PUBLISHED : LATEST
+
+/** Throws EngineError 'invalid' for an unqualified call of a function in a provider that never published. */
+export function checkPublished({ version }: Target): void {
+  if (version.version !== LATEST || version.execution.provider === undefined) return
+  throw new EngineError('invalid', 'The function has no published versions available.', {
+    detail: 'no-published-version',
+    hint: 'Publish a version of it.',
+  })
+}
+
 function runsNow(record: FunctionRecord, version: string): FunctionVersion {
   const found = record.versions.get(version)
   if (found === undefined)
@@ -61,6 +82,8 @@ function runsNow(record: FunctionRecord, version: string): FunctionVersion {
     )
   const cannot = 'The operation cannot be performed at this time.'
   const state = `${cannot} The function is currently in the following state:`
+  if (isDeactivated(record, version))
+    throw new EngineError('conflict', `${state} Deactivated`, { detail: 'inactive' })
   if (found.serving !== undefined) return found.serving
   if (found.update.kind === 'in-progress')
     throw new EngineError('conflict', `${cannot} An update is in progress for resource: ${arnOf(record)}`, {

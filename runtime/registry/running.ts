@@ -16,7 +16,12 @@ export interface Making {
   /** Where the files of a layer's package lie. */
   layerDirectory(packageId: string): string
   /** Why no nodes could ever hold these resources so many times; undefined when they could. */
-  feasible(resources: Resources, labels: Readonly<Record<string, string>>, times?: number): string | undefined
+  feasible(
+    resources: Resources,
+    labels: Readonly<Record<string, string>>,
+    times?: number,
+    provider?: string,
+  ): string | undefined
 }
 
 /** The one tag that changes nothing about how a version runs, only how often it waits. */
@@ -93,9 +98,9 @@ export function runnableOf(
  * its function's tags want it kept ready.
  */
 export function checkRun(version: VersionRecord, making: Making, tags: FunctionRecord['tags']): void {
-  const { resources, labels = {} } = version.runnable.execution
+  const { resources, labels = {}, provider } = version.runnable.execution
   const kept = version.version === LATEST ? (readTags(tags).provisioned ?? 0) : 0
-  const missing = making.feasible(resources, labels, Math.max(1, kept))
+  const missing = making.feasible(resources, labels, Math.max(1, kept), provider)
   if (missing !== undefined)
     throw new EngineError('infeasible', `No node could ever run ${version.runnable.functionName}: ${missing}`)
 }

@@ -77,17 +77,38 @@ export function runSettings(
   network: NetworkAccess,
 ): RunSettings {
   const memoryMb = typeof tags.memoryMb === 'number' ? tags.memoryMb : settings.memoryMb
+  const shares = providerShares(settings, memoryMb)
   return {
     timeoutMs: tags.timeoutMs === 'none' ? null : (tags.timeoutMs ?? settings.timeoutMs),
     memoryMb,
     memoryLimitMb: tags.memoryMb === 'none' ? null : memoryMb,
     execution: {
-      resources: { ...tags.resources, memoryMb: milli(memoryMb) },
-      concurrency: tags.concurrency ?? 1,
+      resources: { ...shares?.resources, ...tags.resources, memoryMb: milli(memoryMb) },
+      concurrency: tags.concurrency ?? shares?.concurrency ?? 1,
       maxEnvironments: tags.maxEnvironments ?? null,
       network: tags.network ?? network,
       labels: tags.labels,
+      ...(shares === undefined ? {} : { provider: shares.provider }),
     },
+  }
+}
+
+/** Where nothing is said: GiB of memory for a processor, and Node.js invocations at once for one. */
+const GIB_PER_CPU = 2
+const NODE_CONCURRENCY_PER_CPU = 64
+
+/** What one environment takes of its capacity provider: a processor for so much memory. */
+function providerShares(
+  { capacity, runtime }: FunctionSettings,
+  memoryMb: number,
+): { provider: string; resources: Resources; concurrency: number } | undefined {
+  if (capacity === undefined) return undefined
+  const cpus = memoryMb / 1024 / (capacity.memoryGibPerCpu ?? GIB_PER_CPU)
+  const usual = runtime.startsWith('nodejs') ? Math.floor(cpus * NODE_CONCURRENCY_PER_CPU) : 1
+  return {
+    provider: capacity.providerArn,
+    resources: { cpu: milli(cpus) },
+    concurrency: capacity.concurrency ?? Math.max(1, usual),
   }
 }
 

@@ -39,6 +39,8 @@ export interface ExecutionSettings {
   network: NetworkAccess
   /** Labels a node must carry; absent or empty: any node will do. */
   labels?: Readonly<Record<string, string>>
+  /** ARN of the capacity provider whose processors it runs on. */
+  provider?: string
 }
 
 /**

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { EngineError } from '../errors.ts'
 import type { Scope } from '../store/journal.ts'
 import type { Change } from '../store/store.ts'
@@ -20,9 +19,10 @@ import {
   putFunction,
   putVersion,
 } from './rows.ts'
-import { checkSettings, checkSize, checkTagCount } from './rules.ts'
-import { withoutProvisioned } from './provisioned.ts'
-import { checkRun, runnableOf, type Making } from './running.ts'
+import { checkTagCount } from './rules.ts'
+import { withoutQualifier } from './provisioned.ts'
+import { checkRun, type Making } from './running.ts'
+import { addVersion, newVersion, publish, retired, type PublishTo } from './published.ts'
 import type { CodePackage, RegistryEvent } from './types.ts'
 
 /** A function to be made. */
@@ -30,7 +30,7 @@ export interface NewFunction {
   readonly settings: FunctionSettings
   readonly codePackage: CodePackage
   readonly tags: Readonly<Record<string, string>>
-  readonly publish: boolean
+  readonly publish: PublishTo
   /** What adapters hang on it from the beginning. */
   readonly attachments?: Readonly<Record<string, unknown>>
 }
@@ -39,7 +39,7 @@ export interface NewFunction {
 export interface Update {
   readonly settings?: FunctionSettings
   readonly codePackage?: CodePackage
-  readonly publish?: boolean
+  readonly publish?: PublishTo
   /** The change applies only to this revision. */
   readonly revisionId?: string
   /** Checks everything and changes nothing. */
@@ -49,6 +49,7 @@ export interface Update {
 /** What a version is published with; `revisionId` is the revision of `$LATEST` it is meant for. */
 export interface Publication {
   readonly description?: string
+  readonly to?: PublishTo
   /** base64 of the hash the code must have. */
   readonly codeSha256?: string
   readonly revisionId?: string
@@ -96,7 +97,7 @@ export function createFunction(
       events: [],
       result: latest,
     }
-  const published = addVersion(record, latest, undefined, making)
+  const published = addVersion(record, latest, undefined, input.publish, making)
   return {
     changes: [
       putFunction(published.record),
@@ -136,7 +137,8 @@ export function updateLatest(record: FunctionRecord, update: Update, making: Mak
     lastGeneration: generation,
     versions: withEntry(record.versions, LATEST, latest),
   }
-  const published = update.publish === true ? publish(next, latest, undefined, making) : undefined
+  const { publish: to = false } = update
+  const published = to === false ? undefined : publish(next, latest, undefined, to, making)
   const after = published?.record ?? next
   return {
     changes: [
@@ -145,7 +147,7 @@ export function updateLatest(record: FunctionRecord, update: Update, making: Mak
       ...(published?.added === true ? [putVersion(record.functionId, published.version)] : []),
     ],
     record: after,
-    events,
+    events: [...events, ...(published?.events ?? [])],
     result: published?.version ?? latest,
   }
 }
@@ -170,7 +172,8 @@ export function publishVersion(
       `CodeSHA256 (${publication.codeSha256}) is different from current CodeSHA256 in $LATEST (${sha256}). ` +
         'Please try again with the CodeSHA256 in $LATEST.',
     )
-  const { record: next, version, added } = publish(record, latest, publication.description, making)
+  const { description, to = true } = publication
+  const { record: next, version, added, events } = publish(record, latest, description, to, making)
   if (!added) return { changes: [], record, events: [], result: version }
   return {
     changes: [
@@ -179,7 +182,7 @@ export function publishVersion(
       putVersion(record.functionId, version),
     ],
     record: next,
-    events: version.state.kind === 'active' ? [{ kind: 'version-ready', version: version.runnable }] : [],
+    events,
     result: version,
   }
 }
@@ -207,7 +210,7 @@ export function removeVersion(record: FunctionRecord, version: string): Edit<und
       `Unable to delete version because the following aliases reference it: [${names.join(', ')}]`,
     )
   const gone = [...record.attachments.keys()].filter((name) => name.endsWith(`:${version}`))
-  const { provisioned, changes } = withoutProvisioned(record, version)
+  const { kept, changes } = withoutQualifier(record, version)
   return {
     changes: [
       deleteVersionRow(record.functionId, version),
@@ -216,7 +219,7 @@ export function removeVersion(record: FunctionRecord, version: string): Edit<und
     ],
     record: {
       ...record,
-      provisioned,
+      ...kept,
       versions: withEntry(record.versions, version, undefined),
       attachments: new Map([...record.attachments].filter(([name]) => !gone.includes(name))),
     },
@@ -283,84 +286,6 @@ export function latestOf(record: FunctionRecord): VersionRecord {
   return latest
 }
 
-function newVersion(
-  record: FunctionRecord,
-  version: string,
-  generation: number,
-  settings: FunctionSettings,
-  codePackage: CodePackage,
-  making: Making,
-): VersionRecord {
-  checkSettings(settings)
-  checkSize(settings, codePackage)
-  return {
-    version,
-    settings,
-    codePackage,
-    revisionId: making.newId(),
-    modifiedAtMs: making.nowMs,
-    state: { kind: 'pending' },
-    update: { kind: 'none' },
-    fingerprint: fingerprintOf(settings, codePackage),
-    runnable: runnableOf(record, { version, settings, codePackage }, generation, making),
-    serving: undefined,
-    preparing: generation,
-  }
-}
-
-/** Order of variables does not matter: clients write them in any. */
-function fingerprintOf(settings: FunctionSettings, codePackage: CodePackage): string {
-  const sorted = (values: Readonly<Record<string, unknown>> | undefined): unknown =>
-    values === undefined ? null : Object.entries(values).sort(([left], [right]) => (left < right ? -1 : 1))
-  const { variables, kept, layers, ...rest } = settings
-  const own = layers.length === 0 ? [] : [layers]
-  const text = JSON.stringify([codePackage.id, rest, sorted(variables), sorted(kept), ...own])
-  return createHash('sha256').update(text).digest('hex')
-}
-
-function publish(
-  record: FunctionRecord,
-  latest: VersionRecord,
-  description: string | undefined,
-  making: Making,
-): { record: FunctionRecord; version: VersionRecord; added: boolean } {
-  const last = record.versions.get(String(record.lastVersion))
-  if (last !== undefined && last.fingerprint === latest.fingerprint)
-    return { record, version: last, added: false }
-  return { ...addVersion(record, latest, description, making), added: true }
-}
-
-/** A published version of code that is ready is ready at once; else it waits for the same preparation. */
-function addVersion(
-  record: FunctionRecord,
-  latest: VersionRecord,
-  description: string | undefined,
-  making: Making,
-): { record: FunctionRecord; version: VersionRecord } {
-  const number = record.lastVersion + 1
-  const generation = record.lastGeneration + 1
-  const settings = description === undefined ? latest.settings : { ...latest.settings, description }
-  const ready = latest.state.kind === 'active' && latest.update.kind === 'successful'
-  const made = newVersion(record, String(number), generation, settings, latest.codePackage, making)
-  const version: VersionRecord = {
-    ...made,
-    fingerprint: latest.fingerprint,
-    state: ready ? { kind: 'active' } : { kind: 'pending' },
-    update: ready ? { kind: 'successful' } : { kind: 'none' },
-    preparing: ready ? 0 : generation,
-  }
-  const bumped = ready ? { ...latest, revisionId: making.newId() } : latest
-  return {
-    record: {
-      ...record,
-      lastVersion: number,
-      lastGeneration: generation,
-      versions: withEntry(withEntry(record.versions, LATEST, bumped), version.version, version),
-    },
-    version,
-  }
-}
-
 function checkUnchanging(record: FunctionRecord): void {
   const latest = latestOf(record)
   const cannot = 'The operation cannot be performed at this time.'
@@ -378,8 +303,3 @@ function checkUnchanging(record: FunctionRecord): void {
 
 const attached = (record: FunctionRecord): Change[] =>
   [...record.attachments].map(([name, value]) => putAttachment(record.functionId, name, value))
-
-const retired = (version: VersionRecord): RegistryEvent[] =>
-  [version.runnable, version.serving]
-    .filter((runnable) => runnable !== undefined)
-    .map((runnable) => ({ kind: 'version-retired', key: runnable.key }))

@@ -15,6 +15,8 @@ export interface NodeState {
 export interface LeaseRequest {
   readonly resources: Resources
   readonly labels?: Readonly<Record<string, string>>
+  /** ARN of the capacity provider that it counts for. */
+  readonly provider?: string | undefined
 }
 
 /** Where a request goes, or why it goes nowhere. */

@@ -9,6 +9,8 @@ export interface ProvisionedWish {
   readonly count: number
   /** Who is told how many are ready, and why not all; undefined: nobody asks. */
   readonly share: ProvisionedShare | undefined
+  /** No more than this many are started, kept or not; absent: no bound of its own. */
+  readonly atMost?: number
 }
 
 /** What keeping environments ready needs from the scheduler. */
@@ -75,7 +77,7 @@ export class Provisioned {
     for (const wish of wishes) {
       const known = this.#kept.get(wish.version.key)
       // whoever asks again wants it tried again
-      const fresh = known === undefined || known.count !== wish.count
+      const fresh = known === undefined || known.count !== wish.count || known.atMost !== wish.atMost
       const kept: Kept = fresh
         ? { ...wish, failures: 0, retryAt: 0, short: undefined }
         : { ...wish, failures: known.failures, retryAt: known.retryAt, short: known.short }
@@ -83,6 +85,11 @@ export class Provisioned {
       if (fresh && wish.share !== undefined) wish.share.failure = undefined
       this.#balance(kept)
     }
+  }
+
+  /** How many environments a version may have; undefined: nothing was said. */
+  ceilingOf(versionKey: string): number | undefined {
+    return this.#kept.get(versionKey)?.atMost
   }
 
   /** The version is gone for good. */
@@ -138,6 +145,9 @@ export class Provisioned {
     const pool = this.#host.poolOf(kept.version)
     const live = [...pool.members].filter((one) => one.provisioned && one.state !== 'draining')
     for (const one of surplus(live, kept.count)) pool.dismiss(one)
+    const others = [...pool.members].filter((one) => !one.provisioned && one.state !== 'draining')
+    const room = Math.max(0, (kept.atMost ?? Infinity) - kept.count)
+    for (const one of surplus(others, room)) pool.dismiss(one)
     this.#startMissing(kept, pool, live)
     if (kept.share !== undefined) kept.share.ready = live.filter(isReady).length
   }

@@ -131,6 +131,12 @@ export class Scheduler implements PoolHost {
     }
   }
 
+  /** There may be more room than before, or less: whoever could not grow tries again. */
+  reconsider(): void {
+    this.provisioned.look()
+    for (const hungry of this.#shortage.take()) this.#grow(hungry)
+  }
+
   /** Refuses what waits, kills what is left, resolves when every process is gone and that was told. */
   async close(): Promise<void> {
     this.#closed = true
@@ -151,7 +157,7 @@ export class Scheduler implements PoolHost {
   }
 
   capped(pool: EnvironmentPool): boolean {
-    const cap = pool.version.execution.maxEnvironments
+    const cap = this.#capOf(pool)
     return (cap !== null && pool.members.size >= cap) || this.#shortage.has(pool)
   }
 
@@ -184,7 +190,7 @@ export class Scheduler implements PoolHost {
 
   /** Starts one more environment for a pool, if its cap, the machine's and the cluster's resources allow. */
   #grow(pool: EnvironmentPool): boolean {
-    const cap = pool.version.execution.maxEnvironments
+    const cap = this.#capOf(pool)
     if (this.#closed || pool.retired || (cap !== null && pool.members.size >= cap)) return false
     const outcome = this.#acquire(pool.version)
     if (outcome.kind === 'infeasible') {
@@ -215,7 +221,8 @@ export class Scheduler implements PoolHost {
     if (size >= this.#options.maxEnvironments)
       return { kind: 'wait', reason: `${size} environments run already (LAMBENT_MAX_ENVIRONMENTS).` }
     const holder = `function ${version.functionName}:${version.version}`
-    return this.#options.cluster.acquire({ resources: version.execution.resources }, holder)
+    const { resources, provider } = version.execution
+    return this.#options.cluster.acquire({ resources, provider }, holder)
   }
 
   #poolOf(key: string, version: FunctionVersion): EnvironmentPool {
@@ -225,6 +232,10 @@ export class Scheduler implements PoolHost {
       this.#pools.set(key, pool)
     }
     return pool
+  }
+
+  #capOf({ version }: EnvironmentPool): number | null {
+    return this.provisioned.ceilingOf(version.key) ?? version.execution.maxEnvironments
   }
 
   #wait(pool: EnvironmentPool, reason: string): false {

@@ -21,16 +21,7 @@ const TABLE: Readonly<Record<string, Operation>> = {
   ...CAPACITY_OPERATIONS,
 }
 /** Listed and not built yet. One that begins to work fails until it is taken off. */
-const PENDING: ReadonlySet<string> = new Set([
-  'CreateCapacityProvider',
-  'GetCapacityProvider',
-  'UpdateCapacityProvider',
-  'DeleteCapacityProvider',
-  'ListCapacityProviders',
-  'ListFunctionVersionsByCapacityProvider',
-  'PutFunctionScalingConfig',
-  'GetFunctionScalingConfig',
-])
+const PENDING: ReadonlySet<string> = new Set([])
 /** Names that the client has for operations. */
 const KNOWN = Object.keys(sdk)
   .filter((name) => name !== '$Command' && name.endsWith('Command'))

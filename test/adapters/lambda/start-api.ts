@@ -6,6 +6,7 @@ import { AwsClients } from '../../../adapters/aws/clients.ts'
 import { createLambdaApi } from '../../../adapters/lambda/api.ts'
 import type { SourceProbe } from '../../../adapters/event-sources/source-probe.ts'
 import { createLog } from '../../../runtime/log.ts'
+import { CapacityProviders } from '../../../runtime/registry/capacity-providers.ts'
 import { CodeSigningConfigs } from '../../../runtime/registry/code-signing.ts'
 import { openLayers } from '../../../runtime/registry/layers.ts'
 import { createCodePackages } from '../../../runtime/registry/packages.ts'
@@ -84,6 +85,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const sourceProbe = { check: options.checkSource ?? (() => Promise.resolve()) }
   const layers = await openLayers({ store, packages, clock, rng, log })
   const codeSigning = new CodeSigningConfigs({ store, clock, rng })
+  const capacityProviders = new CapacityProviders({ store, clock })
   const aws = new AwsClients(options.environment ?? {})
   let url = ''
   const publicUrls = () => ({ api: url, ingress: 'http://127.0.0.1:4701' })
@@ -94,6 +96,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     sourceProbe,
     layers,
     codeSigning,
+    capacityProviders,
     aws,
     clock,
     rng,
@@ -124,7 +127,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       for (const client of clients) client.destroy()
       server.close()
       if ('closeAllConnections' in server) server.closeAllConnections()
-      await Promise.all([registry.close(), layers.close(), codeSigning.close()])
+      await Promise.all([registry.close(), layers.close(), codeSigning.close(), capacityProviders.close()])
       await packages.close()
       await store.close()
       aws.close()
