@@ -9,7 +9,8 @@ const UNBOUND: ScalingSettings = { minEnvironments: null, maxEnvironments: null 
  * Bounds the environments of a published version in a capacity provider. A bound that is null is the default.
  *
  * Throws EngineError 'not-found' for the version, 'invalid' for a function without a capacity provider and
- * for bounds that contradict each other, 'infeasible' for more than the machine or the provider could ever hold.
+ * for bounds that contradict each other, 'infeasible' for more than the machine or the provider could ever
+ * hold.
  */
 export function putScaling(
   record: FunctionRecord,
