@@ -154,7 +154,7 @@ export class Invocations {
   ): void {
     const { invoker } = this.#parts
     const scope = head.scope ?? scopeOf(head, head.query)
-    if (!TYPES.includes(type) || (type === 'Event' && head.streaming)) throw badType(type)
+    if (!TYPES.includes(type) || (type === 'Event' && head.streaming)) throw badType(type, head.streaming)
     if (type === 'DryRun') {
       invoker.check(scope, functionName, qualifier)
       return sink.bare(204)
@@ -324,9 +324,9 @@ function inServiceWords(error: EngineError): EngineError {
   return new EngineError('not-json', where + error.message, { cause: error })
 }
 
-const badType = (type: string): EngineError =>
+const badType = (type: string, streaming: boolean): EngineError =>
   new EngineError(
     'invalid',
-    `1 validation error detected: Value '${type}' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]`,
+    `1 validation error detected: Value '${type}' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [${streaming ? '' : 'Event, '}RequestResponse, DryRun]`,
     { detail: 'constraint' },
   )
