@@ -41,6 +41,7 @@ export class Environment implements GatewayMember, InvocationHost {
   /** The process once it exists; undefined when it could not be started. */
   readonly adopted: Promise<LaunchedProcess | undefined>
   version: FunctionVersion | undefined
+  poolKey = '' // that of its pool: whose /tmp it takes over, and who takes over its own
   /** The journal's number of its log stream. */
   stream = -1
   invocations = 0
@@ -164,6 +165,7 @@ export class Environment implements GatewayMember, InvocationHost {
   drain(): void {
     if (this.#state === 'stopped' || this.#state === 'draining') return
     if (this.#state === 'starting' || this.#state === 'spare') return this.kill()
+    if (this.process !== undefined) this.process.temporaryFor = undefined
     const idle = this.#inFlight.size === 0
     this.#transition('draining')
     this.recall()

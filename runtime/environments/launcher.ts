@@ -82,6 +82,10 @@ export interface LaunchedProcess {
   readonly sandboxAddress: string
   /** Its own /tmp on this machine. */
   readonly temporaryDirectory: string
+  /** Who may take over its /tmp once it has ended, by a key of the engine's; undefined: nobody. */
+  temporaryFor: string | undefined
+  /** Takes over what waits in a /tmp for `key`, if something does. Never rejects. */
+  inheritTemporary(key: string): Promise<void>
   /** Settles once, when the whole process tree is gone. Never rejects. */
   readonly exited: Promise<ProcessExit>
   /** Applies limits (cgroup where writable, else data limit and watchdog) and resolves when they hold. */

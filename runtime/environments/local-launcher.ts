@@ -26,6 +26,7 @@ import {
 } from './launcher.ts'
 import { LocalProcess } from './local-process.ts'
 import { sandboxCommand, VIEW, type SandboxHost } from './sandbox.ts'
+import { SpentFolders } from './spent-folders.ts'
 import { startSpawner, type SpawnerConnection } from './spawner/client.ts'
 import type { SpawnerEvent, SpawnerRequest, SpawnerSettings } from './spawner/protocol.ts'
 import { StartQueue } from './start-queue.ts'
@@ -126,7 +127,7 @@ class LocalLauncher implements Launcher {
   readonly #log: Log
   readonly #processes = new Map<string, LocalProcess>()
   readonly #starting = new Map<string, { resolve: (pid: number) => void; reject: (error: Error) => void }>()
-  readonly #removals = new Set<Promise<void>>()
+  readonly #spent: SpentFolders
   readonly #queue: StartQueue
   readonly #users: EnvironmentUsers
   #spawner: Promise<SpawnerConnection>
@@ -141,6 +142,8 @@ class LocalLauncher implements Launcher {
     const starts = parts.options.maxConcurrentStarts ?? 2 * availableParallelism()
     this.#queue = new StartQueue(starts, MAX_WAITING_STARTS)
     this.#users = new EnvironmentUsers(parts.settings.cookie, parts.shared)
+    const { clock } = parts.options
+    this.#spent = new SpentFolders({ directory: join(parts.parent, 'spent'), clock, log: this.#log })
     this.#spawner = this.#startSpawner()
   }
 
@@ -168,7 +171,7 @@ class LocalLauncher implements Launcher {
       await this.#start(request, folder, uid, passwdPath, started)
       return started
     } catch (error) {
-      if (started === undefined) this.#release(folder, uid)
+      if (started === undefined) void this.#release(folder, uid)
       else started.end(KILLED) // which releases, once
       if (error instanceof EngineError) throw error
       throw new EngineError('unavailable', `An environment could not be started: ${messageOf(error)}`, {
@@ -183,7 +186,7 @@ class LocalLauncher implements Launcher {
     const spawner = await this.#spawner.catch(() => undefined) // the log has told
     await spawner?.close()
     await Promise.all([...this.#processes.values()].map((one) => one.exited))
-    await Promise.all(this.#removals)
+    await this.#spent.settled()
     await removeFolder(this.#parts.shared, this.#log)
   }
 
@@ -202,9 +205,11 @@ class LocalLauncher implements Launcher {
       sandboxAddress: ownView ? folder.sandboxAddress : LOOPBACK,
       temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
       send: (message) => this.#send(message),
-      onExit: () => {
+      inherit: (key) => this.#spent.handOver(key, folder.temporaryDirectory, uid),
+      onExit: (temporaryFor) => {
         this.#processes.delete(request.environmentId)
-        this.#release(folder, uid)
+        const keeps = ownView && !this.#closing
+        void this.#release(folder, uid, keeps ? temporaryFor : undefined)
       },
     })
   }
@@ -359,21 +364,13 @@ class LocalLauncher implements Launcher {
 
   /** Removes a folder, off everybody's path. */
   remove(path: string): void {
-    const removal = removeFolder(path, this.#log).then(() => void this.#removals.delete(removal))
-    this.#removals.add(removal)
+    void this.#spent.remove(path)
   }
 
-  /**
-   * Removal is off the path of whoever waits for the exit; a user is free again when nothing of it is left.
-   */
-  #release(folder: EnvironmentFolder | undefined, uid: number | null): void {
-    const removal = (folder === undefined ? Promise.resolve() : removeFolder(folder.path, this.#log)).then(
-      () => {
-        if (uid !== null) this.#users.giveBack(uid)
-        this.#removals.delete(removal)
-      },
-    )
-    this.#removals.add(removal)
+  /** A user is free again when nothing of it is left. */
+  async #release(folder: EnvironmentFolder | undefined, uid: number | null, heir?: string): Promise<void> {
+    if (folder !== undefined) await this.#spent.release(folder, heir)
+    if (uid !== null) this.#users.giveBack(uid)
   }
 
   #passwdPath(uid: number | null): Promise<string | null> {

@@ -15,7 +15,9 @@ export interface LocalProcessParts {
   readonly sandboxAddress: string
   readonly temporaryDirectory: string
   readonly send: (request: SpawnerRequest) => void
-  readonly onExit: () => void
+  /** Moves a /tmp that waits for `key` into this one's. */
+  readonly inherit: (key: string) => Promise<void>
+  readonly onExit: (temporaryFor: string | undefined) => void
 }
 
 /** A process of this machine's spawner, seen from the engine. */
@@ -31,6 +33,7 @@ export class LocalProcess implements LaunchedProcess {
   readonly sandboxAddress: string
   readonly temporaryDirectory: string
   readonly exited: Promise<ProcessExit>
+  temporaryFor: string | undefined
   readonly #parts: LocalProcessParts
   #settle: (exit: ProcessExit) => void = () => {}
   #pid: number | null = null
@@ -66,6 +69,10 @@ export class LocalProcess implements LaunchedProcess {
     })
   }
 
+  inheritTemporary(key: string): Promise<void> {
+    return this.#parts.inherit(key)
+  }
+
   kill(): void {
     if (!this.#ended) this.#parts.send({ kind: 'kill', id: this.environmentId })
   }
@@ -93,7 +100,7 @@ export class LocalProcess implements LaunchedProcess {
     this.#ended = true
     for (const waiting of this.#limiting.values()) waiting.reject(gone(this.environmentId, 'it has ended'))
     this.#limiting.clear()
-    this.#parts.onExit()
+    this.#parts.onExit(this.temporaryFor)
     this.#settle(exit)
   }
 }

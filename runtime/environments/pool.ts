@@ -81,6 +81,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   }
 
   add(environment: Environment): void {
+    environment.poolKey = this.key
     environment.loadsAgain = this.#loadsAgain
     this.#loadsAgain = false
     this.members.add(environment)

@@ -105,7 +105,7 @@ export function sandboxCommand(
         host.isRoot ? [] : ['--map-root-user'],
         ['--pid', '--fork', '--kill-child', '--mount-proc', '--ipc', '--uts'],
         content.network === 'full' ? [] : ['--net'],
-        ['sh', '-c', VIEW_SCRIPT, 'sandbox'],
+        ['sh', '-c', content.network === 'full' ? VIEW_SCRIPT : LOOPBACK_SCRIPT + VIEW_SCRIPT, 'sandbox'],
         viewArguments(host, content),
         // Changing the user forgets the parent's-death signal, so it is asked for again.
         becoming(content.uid, ['--pdeathsig', 'KILL']),
@@ -229,6 +229,9 @@ const isVisible = (path: string): boolean =>
   !['/tmp', '/run', '/opt', '/dev', '/proc', '/var/tmp'].some(
     (hidden) => path === hidden || path.startsWith(`${hidden}/`),
   )
+
+/** A network of one's own begins without loopback, which the Runtime API needs. */
+const LOOPBACK_SCRIPT = '{ ip link set lo up || ifconfig lo up; } 2>/dev/null\n'
 
 /**
  * The standard view without bubblewrap, in a mount namespace that `unshare` has made. Sources are opened

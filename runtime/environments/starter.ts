@@ -141,6 +141,8 @@ export function createStarter(parts: {
         systemLevel: version.logging.systemLevel,
       })
       environment.intake.event(initStartEvent(clock.nowMs(), version, environment))
+      process.temporaryFor = environment.poolKey
+      await process.inheritTemporary(environment.poolKey)
       await packages.link(version.codePackage, process.taskDirectory)
       if (environment.state !== 'spare') return
       const bridged = runtimeProcess(version, process, support.interpreterOf(version.runtime))

@@ -23,8 +23,6 @@ export const KNOWN_DIFFERENCES: Readonly<Record<string, string>> = {
     'the words of another JSON parser follow the same beginning',
   'lambda::TestLambdaBehavior::test_lambda_invoke_timed_out_environment_reuse invoke-result-timed-out':
     'recorded before a timeout had an errorType; test_lambda_invoke_with_timeout has the newer words',
-  'lambda::TestLambdaBehavior::test_lambda_invoke_timed_out_environment_reuse invoke-result-file-read-after-timeout':
-    'an environment that ran out of time is replaced together with its /tmp',
   'lambda_api::TestLambdaEventSourceMappings::test_event_source_mapping_lifecycle *': 'an answer of DynamoDB',
   'lambda_api::TestLambdaEventSourceMappings::test_create_event_source_self_managed event-source-mapping-default':
     'recorded before mappings had an ARN',

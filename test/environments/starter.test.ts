@@ -29,6 +29,8 @@ starting('a process that never connects is ended, and that is told', async () =>
         sharesUser: false,
         sandboxAddress: '',
         temporaryDirectory: '',
+        temporaryFor: undefined,
+        inheritTemporary: () => Promise.resolve(),
         cacheDirectory: '',
         cacheRoot: '',
         variables: {},

@@ -66,6 +66,8 @@ export class ScriptedProcess {
       sharesUser: false,
       sandboxAddress: '',
       temporaryDirectory: '',
+      temporaryFor: undefined,
+      inheritTemporary: () => Promise.resolve(),
       cacheDirectory: '',
       cacheRoot: '',
       variables: {},
