@@ -34,3 +34,10 @@ export async function pause(clock: Clock, delayMs: number, signal: AbortSignal):
     throw error
   }
 }
+
+/** Resolves when the signal aborts. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })

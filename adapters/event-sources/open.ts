@@ -4,6 +4,7 @@ import type { EventSourceRecord, SourceKind } from '../../runtime/registry/event
 import type { AwsClients } from '../aws/clients.ts'
 import { createTargets } from '../aws/targets.ts'
 import { EventSourceHost, type Poller } from './host.ts'
+import { KafkaPoller, type KafkaCluster } from './kafka-poller.ts'
 import { createKinesisStream } from './kinesis-stream.ts'
 import { QueuePoller } from './queue-poller.ts'
 import { Queue } from './queue.ts'
@@ -30,6 +31,10 @@ export function openEventSources(engine: Engine, clients: AwsClients): OpenEvent
   const targets = createTargets({ clients, invoker, clock, rng })
 
   const startPoller = (record: EventSourceRecord): Poller | undefined => {
+    const onResult = (result: string): void => eventSources.noteResult(record.id, result)
+    const parts = { record, invoker, clock, rng, log, onResult }
+    if (record.kind === 'log' && record.sourceArn === null)
+      return new KafkaPoller({ ...parts, cluster: clusterOf(record) })
     const source = record.sourceArn === null ? undefined : parseSourceArn(record.sourceArn)
     const service = source === undefined ? undefined : SERVICES[source.kind]
     if (source === undefined || service === undefined)
@@ -41,8 +46,6 @@ export function openEventSources(engine: Engine, clients: AwsClients): OpenEvent
       })
       return undefined
     }
-    const onResult = (result: string): void => eventSources.noteResult(record.id, result)
-    const parts = { record, invoker, clock, rng, log, onResult }
     if (service === 'sqs') {
       const waitSeconds = clients.isElsewhere(service) ? NEARBY_WAIT_SECONDS : LONGEST_WAIT_SECONDS
       const hasRoom = (): boolean => hasPlace(engine, record)
@@ -67,6 +70,20 @@ const SERVICES: Partial<Record<SourceKind, 'sqs' | 'kinesis' | 'dynamodbstreams'
   shards: 'kinesis',
   'table-stream': 'dynamodbstreams',
 }
+
+/** The casts: stored as they were sent, and looked at with care. */
+function clusterOf({ id, settings: { kept } }: EventSourceRecord): KafkaCluster {
+  const source = kept['SelfManagedEventSource'] as { Endpoints?: Record<string, unknown> } | undefined
+  const group = kept['SelfManagedKafkaEventSourceConfig'] as { ConsumerGroupId?: unknown } | undefined
+  return {
+    servers: textsIn(source?.Endpoints?.['KAFKA_BOOTSTRAP_SERVERS']),
+    topics: textsIn(kept['Topics']),
+    groupId: typeof group?.ConsumerGroupId === 'string' ? group.ConsumerGroupId : id,
+  }
+}
+
+const textsIn = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
 
 /** Whether the function's reserved concurrency leaves room for one more invocation. */
 function hasPlace({ registry }: Engine, { scope, functionName }: EventSourceRecord): boolean {

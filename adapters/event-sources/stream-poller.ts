@@ -5,7 +5,7 @@ import type {
   ShardPosition,
 } from '../../runtime/registry/event-source-record.ts'
 import type { EventSources } from '../../runtime/registry/event-sources.ts'
-import { Backoff } from './backoff.ts'
+import { aborted, Backoff } from './backoff.ts'
 import type { Poller } from './host.ts'
 import { createRecordFilter } from './record-filter.ts'
 import { ShardReader, type ShardReaderParts } from './shard-reader.ts'
@@ -182,9 +182,3 @@ export class StreamPoller implements Poller {
     this.#wake = () => undefined
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })

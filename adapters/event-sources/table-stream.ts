@@ -89,7 +89,7 @@ function streamRecord(change: TableRecord, { arn, scope }: SourceArn): StreamRec
   const record = {
     eventID: change.eventID,
     eventName: change.eventName,
-    eventVersion: change.eventVersion ?? '1.1',
+    eventVersion: '1.1',
     eventSource: 'aws:dynamodb',
     awsRegion: scope.region,
     dynamodb: {

@@ -75,7 +75,7 @@ export class StreamWorld {
   /** Starts reading, as the engine does; a mapping that was read before goes on. */
   async start(): Promise<void> {
     this.#poller = new StreamPoller({
-      record: this.#record(),
+      record: this.record(),
       source: this.#source(),
       eventSources: {
         checkpoints: () => [...this.checkpoints.values()],
@@ -88,7 +88,7 @@ export class StreamWorld {
           return Promise.resolve()
         },
       },
-      invoker: this.#invoker(),
+      invoker: this.invoker(),
       targets: {
         deliver: (_scope, arn, { body }) => {
           this.told.push({ arn, body: JSON.parse(body) as Told['body'] })
@@ -119,7 +119,7 @@ export class StreamWorld {
     return position?.kind === 'after' ? position.sequence : position?.kind
   }
 
-  #record(): EventSourceRecord {
+  record(): EventSourceRecord {
     return {
       id: 'm',
       scope: { account: '000000000000', region: 'us-east-1' },
@@ -190,7 +190,7 @@ export class StreamWorld {
     }
   }
 
-  #invoker(): Invoker {
+  invoker(): Invoker {
     const run = (payload: Buffer): InvokeOutcome => {
       // the casts: what the poller made
       const event = JSON.parse(payload.toString()) as { Records: { sequence: string }[] }
