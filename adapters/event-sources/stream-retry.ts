@@ -9,7 +9,7 @@ export interface PendingBatch<Item> {
 /** What becomes of a batch after a failure; records that it does not name are done. */
 export type FailureStep<Item> =
   | { readonly kind: 'retry'; readonly batch: PendingBatch<Item> }
-  /** Two halves, one after the other. A split is no attempt. */
+  /** What is left, or two halves, one after the other. A split is no attempt. */
   | { readonly kind: 'split'; readonly batches: readonly PendingBatch<Item>[] }
   | { readonly kind: 'give-up'; readonly batch: PendingBatch<Item> }
 
@@ -24,7 +24,8 @@ export function afterFailure<Item>(
   { bisect, maxRetries }: Pick<EventSourceSettings, 'bisect' | 'maxRetries'>,
 ): FailureStep<Item> {
   const rest = records.slice(firstFailed)
-  if (bisect && firstFailed > 0) return { kind: 'split', batches: [{ records: rest, failures }] }
+  // what is left of a batch that got further is a batch of its own, with all of its attempts
+  if (firstFailed > 0) return { kind: 'split', batches: [{ records: rest, failures: 0 }] }
   if (bisect && rest.length > 1) {
     const middle = Math.ceil(rest.length / 2)
     const halves = [rest.slice(0, middle), rest.slice(middle)]

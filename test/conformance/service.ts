@@ -51,9 +51,9 @@ export class Service implements AsyncDisposable {
   }
 
   /** With the limits of the real service: what it refuses is recorded, too. */
-  static async start(): Promise<Service> {
+  static async start(environment: Readonly<Record<string, string>> = {}): Promise<Service> {
     const store = await startBucketServer('code')
-    const settings = store.environment
+    const settings = { ...store.environment, ...environment }
     return new Service(await startLambent({ argv: ['--limits', 'strict'], settings }), store)
   }
 

@@ -122,7 +122,8 @@ export const recordsOf = ({ event }: Given): Readonly<Record<string, unknown>>[]
   // the cast: every event of a source has records
   event['Records'] as Readonly<Record<string, unknown>>[]
 
-async function startSink(): Promise<Sink> {
+/** Starts what functions tell of their events, and ask for their answers. */
+export async function startSink(): Promise<Sink> {
   const given: Given[] = []
   const sink: Pick<Sink, 'given' | 'reply'> = { given, reply: () => ({ result: null }) }
   const server: Server = createServer((request, response) => {

@@ -17,9 +17,12 @@ export const motoMissing = (): string | undefined =>
     ? undefined
     : 'moto_server is not installed (pip install "moto[server]")'
 
-/** Starts moto on a free port and resolves when it serves. */
-export async function startMoto(): Promise<Moto> {
-  const child = spawn('moto_server', ['-H', '127.0.0.1', '-p', '0'], { stdio: ['ignore', 'ignore', 'pipe'] })
+/** Starts moto on a free port and resolves when it serves. `account` is the owner of everything in it. */
+export async function startMoto(account = MOTO_ACCOUNT): Promise<Moto> {
+  const child = spawn('moto_server', ['-H', '127.0.0.1', '-p', '0'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, MOTO_ACCOUNT_ID: account },
+  })
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const url = await new Promise<string>((resolve, reject) => {
     const said: string[] = []

@@ -145,24 +145,29 @@ pollers('halving leads to the record that fails, and costs no attempt', async ()
   await world.stop()
 })
 
-pollers('what comes before the first record that failed is done', async () => {
-  const world = new StreamWorld({ batchSize: 4, itemFailures: true, maxRetries: 1 })
-  const seen: (string | undefined)[] = []
-  world.answer = ({ sequences }) => {
-    seen.push(world.reached())
-    const failed = sequences.filter((sequence) => sequence === '0003' || sequence === '0004')
-    return { batchItemFailures: failed.toReversed().map((itemIdentifier) => ({ itemIdentifier })) }
-  }
-  world.put(5)
-  await world.start()
+pollers(
+  'what comes before the first record that failed is done, and the rest is a batch of its own',
+  async () => {
+    const world = new StreamWorld({ batchSize: 3, itemFailures: true, maxRetries: 1 })
+    const seen: (string | undefined)[] = []
+    world.answer = ({ sequences }) => {
+      seen.push(world.reached())
+      const failed = sequences.filter((sequence) => sequence === '0002' || sequence === '0003')
+      return { batchItemFailures: failed.toReversed().map((itemIdentifier) => ({ itemIdentifier })) }
+    }
+    world.put(4)
+    await world.start()
 
-  await world.clock.advance(60 * SECOND)
+    await world.clock.advance(60 * SECOND)
 
-  assert.equal(world.batches(), [['0001', '0002', '0003', '0004'], ['0003', '0004'], ['0005']])
-  assert.equal(seen, ['start', '0002', '0004'])
-  assert.is(world.told[0]?.body['responseContext']?.['functionError'], null)
-  await world.stop()
-})
+    const rest = ['0002', '0003']
+    assert.equal(world.batches(), [['0001', '0002', '0003'], rest, rest, ['0004']])
+    assert.equal(seen, ['start', '0001', '0001', '0003'])
+    assert.is(world.told[0]?.body['responseContext']?.['functionError'], null)
+    assert.is(world.told[0]?.body['requestContext']?.['approximateInvokeCount'], 2)
+    await world.stop()
+  },
+)
 
 pollers('an answer that cannot be understood counts as a failure of all', async () => {
   const world = new StreamWorld({ itemFailures: true, maxRetries: 0 })
