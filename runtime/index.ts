@@ -5,6 +5,7 @@ import { Gateway } from './environments/gateway.ts'
 import { createLocalLauncher } from './environments/local-launcher.ts'
 import { NodeBinaries } from './environments/node-binaries.ts'
 import { createNodeRuntimes } from './environments/node-runtimes.ts'
+import { RuntimeLibraries } from './environments/runtime-libraries.ts'
 import { RuntimeSupport } from './environments/runtime-support.ts'
 import { VIEW } from './environments/sandbox.ts'
 import { openSocketDirectory } from './environments/socket-directory.ts'
@@ -140,7 +141,9 @@ async function openEngine(
   const gateway = new Gateway({ socketDirectory, clock, log })
   opened.push(() => gateway.close())
   await gateway.open()
+  const libraries = new RuntimeLibraries({ clock, rng, log })
   const launcher = await createLocalLauncher({
+    librariesDirectory: libraries.directory,
     dataDirectory: config.dataDirectory,
     socketDirectory,
     isolation: config.isolation,
@@ -162,7 +165,7 @@ async function openEngine(
   const support = new RuntimeSupport({ log })
   const { bootEpoch } = store
   const starter = createStarter({
-    ...{ gateway, packages, journal, clock, rng, log, bootEpoch, support },
+    ...{ gateway, packages, journal, clock, rng, log, bootEpoch, support, libraries },
     sessions: config.auth === 'open' ? undefined : keys,
   })
   const spares = new Spares({ perVersion: config.spares, starter, launcher, clock })
@@ -222,6 +225,7 @@ async function openEngine(
       const binary = await binaries.load(one.runtime)
       if (binary === undefined) return
       spares.want(binary)
+      await libraries.prepare(one.codePackage)
       await compile(
         one.codePackage,
         one.handler,

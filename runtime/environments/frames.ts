@@ -80,6 +80,8 @@ export interface Specialization {
   taskRoot: string
   /** Where the function's layers lie, as this process sees them; absent when it has none. */
   optRoot?: string
+  /** The code imports what Lambda's images bring along; absent: it does not. */
+  importsLibraries?: boolean
   /**
    * Set into process.env before user code loads: the function's own variables and AWS's. Complete: nothing
    * else is inherited.

@@ -46,13 +46,16 @@ export function prepareSandboxHost(options: {
   socketDirectory: string
   /** What environments run, for every language that has a program of ours. */
   programs: readonly string[]
+  /** What functions may import without bringing it; null for nothing. */
+  librariesDirectory?: string | null | undefined
 }): SandboxHost {
   const { directory } = options
   const runtimeDirectory = join(directory, 'runtime')
   const skeletonDirectory = join(directory, 'skeleton')
   const mountPoints = [VIEW.task, VIEW.runtime, VIEW.cache, VIEW.sockets, dirname(VIEW.node), '/var/tmp']
+  const librariesDirectory = options.librariesDirectory ?? null
   for (const folder of [
-    runtimeDirectory,
+    join(runtimeDirectory, basename(VIEW.libraries)),
     ...mountPoints.map((point) => join(skeletonDirectory, point.slice(5))),
   ])
     mkdirSync(folder, { recursive: true })
@@ -65,6 +68,7 @@ export function prepareSandboxHost(options: {
     dataDirectory: realpathSync(options.dataDirectory),
     socketDirectory: realpathSync(options.socketDirectory),
     runtimeDirectory: realpathSync(runtimeDirectory),
+    librariesDirectory: librariesDirectory === null ? null : realpathSync(librariesDirectory),
     skeletonDirectory: realpathSync(skeletonDirectory),
     rootEntries: listEntries('/', ['proc', 'dev', 'tmp', 'var', 'opt', 'run']),
     variableEntries: listEntries('/var', ['tmp', 'task', 'runtime', 'lang', 'lambent']),

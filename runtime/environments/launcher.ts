@@ -66,6 +66,8 @@ export interface LaunchedProcess {
   readonly taskRoot: string
   /** The place of its layers as the process sees it: `/opt` where the level has a view of its own. */
   readonly optRoot: string
+  /** Where libraries of the runtime lie, as the process sees them: a `node_modules` folder. */
+  readonly librariesRoot: string
   /**
    * The folder to put what the process reads and does not see as its code, such as a code cache; it sees it
    * as `cacheRoot`.

@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Clock, Timer } from '../clock.ts'
+import type { Timer } from '../clock.ts'
 import { entryPath } from '../entries.ts'
 import { EngineError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Rng } from '../rng.ts'
 import {
   makeEnvironmentFolder,
   optRootOf,
@@ -15,41 +14,21 @@ import {
 } from './environment-folder.ts'
 import { EnvironmentUsers } from './environment-users.ts'
 import { findCgroup, prepareSandboxHost } from './host-survey.ts'
-import { chooseIsolation, requireIsolation, type Isolation, type IsolationChoice } from './isolation.ts'
+import { chooseIsolation, requireIsolation, type Isolation } from './isolation.ts'
 import {
   KILLED,
-  type IsolationLevel,
   type IsolationReport,
   type LaunchedProcess,
   type Launcher,
   type LaunchRequest,
 } from './launcher.ts'
+import type { LocalLauncherOptions } from './local-launcher-options.ts'
 import { LocalProcess } from './local-process.ts'
 import { sandboxCommand, VIEW, type SandboxHost } from './sandbox.ts'
 import { SpentFolders } from './spent-folders.ts'
 import { startSpawner, type SpawnerConnection } from './spawner/client.ts'
 import type { SpawnerEvent, SpawnerRequest, SpawnerSettings } from './spawner/protocol.ts'
 import { StartQueue } from './start-queue.ts'
-
-/** What the launcher of this machine is made of. */
-export interface LocalLauncherOptions {
-  /** Absolute; ours alone: an exclusive lock is held on it. */
-  dataDirectory: string
-  /** Absolute and exists: where `engine.sock` and `log.sock` lie. */
-  socketDirectory: string
-  isolation: IsolationChoice
-  /** Less than this is refused with EngineError 'unsupported'. */
-  requireIsolation?: IsolationLevel | undefined
-  clock: Clock
-  rng: Rng
-  log: Log
-  /** False leaves bubblewrap out even where it works. */
-  useBubblewrap?: boolean
-  /** False leaves control groups out even where they work. */
-  useControlGroups?: boolean
-  /** Processes that are being started at once; twice the cores by default. */
-  maxConcurrentStarts?: number
-}
 
 /** Starts more wait in line than this are refused. */
 const LOOPBACK = '127.0.0.1'
@@ -78,6 +57,7 @@ export async function createLocalLauncher(options: LocalLauncherOptions): Promis
     dataDirectory: options.dataDirectory,
     socketDirectory: options.socketDirectory,
     programs: [entryPath('environment.cjs'), entryPath('bootstrap.py')],
+    librariesDirectory: options.librariesDirectory,
   })
   const cgroup =
     options.useControlGroups === false ? 'left out on purpose' : findCgroup(`lambent-${directoryId}-`)
@@ -198,6 +178,7 @@ class LocalLauncher implements Launcher {
       taskDirectory: folder.taskDirectory,
       taskRoot: ownView ? VIEW.task : folder.taskDirectory,
       optRoot: optRootOf(folder, ownView),
+      librariesRoot: ownView ? VIEW.libraries : (this.#parts.host.librariesDirectory ?? VIEW.libraries),
       cacheDirectory: folder.cacheDirectory,
       cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
       variables: ownView ? {} : { ...this.#marks(request) },

@@ -8,6 +8,7 @@ export interface LocalProcessParts {
   readonly taskDirectory: string
   readonly taskRoot: string
   readonly optRoot: string
+  readonly librariesRoot: string
   readonly cacheDirectory: string
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
@@ -26,6 +27,7 @@ export class LocalProcess implements LaunchedProcess {
   readonly taskDirectory: string
   readonly taskRoot: string
   readonly optRoot: string
+  readonly librariesRoot: string
   readonly cacheDirectory: string
   readonly cacheRoot: string
   readonly variables: Readonly<Record<string, string>>
@@ -47,6 +49,7 @@ export class LocalProcess implements LaunchedProcess {
     this.taskDirectory = parts.taskDirectory
     this.taskRoot = parts.taskRoot
     this.optRoot = parts.optRoot
+    this.librariesRoot = parts.librariesRoot
     this.cacheDirectory = parts.cacheDirectory
     this.cacheRoot = parts.cacheRoot
     this.variables = parts.variables

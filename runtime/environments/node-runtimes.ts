@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
-import { access, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Rng } from '../rng.ts'
+import { exists, findNpm, lockFile, runProgram, userCache } from './npm-cache.ts'
 
 /** A Node.js that runs a runtime identifier. */
 export interface NodeRuntime {
@@ -45,8 +44,6 @@ const VERSIONS: Readonly<Record<string, string>> = {
   26: '26.10.0',
 }
 
-const FETCH_LIMIT_MS = 600_000
-const LOCK_PAUSE_MS = 250
 /**
  * After a failure nobody tries again for so long: a machine without a registry is not asked at each deploy.
  */
@@ -55,7 +52,7 @@ const RETRY_AFTER_MS = 600_000
 /** @see NodeRuntimes */
 export function createNodeRuntimes(options: NodeRuntimesOptions): NodeRuntimes {
   const { clock, rng, log, enginePath = process.execPath } = options
-  const cacheDirectory = options.cacheDirectory ?? defaultCacheDirectory()
+  const cacheDirectory = options.cacheDirectory ?? userCache('node')
   const own = { nodePath: enginePath, version: process.version }
   const found = new Map<string, Promise<NodeRuntime>>()
   const announced = new Set<string>()
@@ -96,9 +93,6 @@ export function createNodeRuntimes(options: NodeRuntimesOptions): NodeRuntimes {
   }
 }
 
-const defaultCacheDirectory = (): string =>
-  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'lambent', 'node')
-
 interface Fetch {
   readonly cacheDirectory: string
   readonly version: string
@@ -121,19 +115,19 @@ async function fetchNode(fetch: Fetch): Promise<string> {
   const stage = join(fetch.cacheDirectory, `fetching-${fetch.rng.bytes(6).toString('hex')}`)
   await mkdir(stage)
   try {
-    await run(
+    await runProgram(
       await findNpm(),
       ['pack', `${name}@${fetch.version}`, '--pack-destination', stage, '--silent'],
       stage,
     )
     await mkdir(join(stage, 'home'))
     const archive = join(stage, `${name}-${fetch.version}.tgz`)
-    await run(
+    await runProgram(
       'tar',
       ['-xzf', archive, '-C', join(stage, 'home'), '--strip-components=1', 'package/bin/node'],
       stage,
     )
-    const printed = await run(join(stage, 'home', 'bin', 'node'), ['--version'], stage)
+    const printed = await runProgram(join(stage, 'home', 'bin', 'node'), ['--version'], stage)
     if (printed.trim() !== `v${fetch.version}`) {
       throw new Error(`${name}@${fetch.version} says it is ${printed.trim()}`)
     }
@@ -150,92 +144,3 @@ async function fetchNode(fetch: Fetch): Promise<string> {
   })
   return nodePath
 }
-
-/**
- * Holds `path` against other engines. Waits while its holder lives, unless `isDone` says that there is
- * nothing left to do. A holder that died leaves a file that names a dead process: it is taken over.
- */
-async function lockFile(
-  path: string,
-  { clock, rng }: Fetch,
-  isDone: () => Promise<boolean>,
-): Promise<AsyncDisposable> {
-  const deadlineMs = clock.monotonicMs() + FETCH_LIMIT_MS
-  for (;;) {
-    try {
-      const file = await open(path, 'wx')
-      await file.writeFile(String(process.pid))
-      await file.close()
-      return { [Symbol.asyncDispose]: () => rm(path, { force: true }) }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // fs rejects with nothing else
-    }
-    if (await isDone()) return { [Symbol.asyncDispose]: () => Promise.resolve() }
-    if (clock.monotonicMs() > deadlineMs) throw new Error(`${path} was held for ${FETCH_LIMIT_MS} ms`)
-    if (!(await takeAway(path, rng))) await clock.sleep(LOCK_PAUSE_MS)
-  }
-}
-
-/**
- * Removes a lock whose holder is dead; false when it lives. Two who try at once do not remove each other's
- * new one.
- */
-async function takeAway(path: string, rng: Rng): Promise<boolean> {
-  const isHeld = async (lock: string): Promise<boolean> => {
-    const holder = Number(await readFile(lock, 'utf8').catch(() => ''))
-    return holder === 0 || isRunning(holder)
-  }
-  if (await isHeld(path)) return false
-  const aside = `${path}.${rng.bytes(6).toString('hex')}`
-  try {
-    await rename(path, aside)
-  } catch {
-    // Somebody else was faster.
-    return true
-  }
-  // What was moved may be newer than what was read.
-  if (await isHeld(aside)) await link(aside, path).catch(() => {})
-  await rm(aside, { force: true })
-  return true
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' // process.kill throws nothing else
-  }
-}
-
-/** The npm that came with our Node.js, else the one on PATH. */
-async function findNpm(): Promise<string> {
-  const beside = join(dirname(process.execPath), 'npm')
-  return (await exists(beside)) ? beside : 'npm'
-}
-
-/**
- * Runs a program with the user's own settings (registry, proxy, certificates) and resolves with what it
- * printed.
- */
-function run(command: string, args: readonly string[], directory: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      command,
-      args,
-      { cwd: directory, timeout: FETCH_LIMIT_MS, maxBuffer: 1 << 20 },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(stdout)
-        else
-          reject(
-            new Error(stderr.trim().split('\n').slice(0, 3).join(' ') || error.message, { cause: error }),
-          )
-      },
-    )
-  })
-}
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )

@@ -13,6 +13,7 @@ export const VIEW = {
 
   node: '/var/lang/bin/node',
   runtime: '/var/runtime',
+  libraries: '/var/runtime/node_modules',
   cache: '/var/lang/cache',
   sockets: '/var/lambent',
 } as const
@@ -26,6 +27,8 @@ export interface SandboxHost {
   readonly socketDirectory: string
   /** Holds environment.cjs. */
   readonly runtimeDirectory: string
+  /** What functions may import without bringing it; null for nothing. */
+  readonly librariesDirectory: string | null
   /** Empty mount points to lay over /var, for the arrangement without bubblewrap. */
   readonly skeletonDirectory: string
   readonly rootEntries: readonly HostEntry[]
@@ -202,6 +205,7 @@ const commonView = (host: SandboxHost, content: SandboxContent): string[] =>
     ['--ro-bind', content.cacheDirectory, VIEW.cache],
     ['--ro-bind', content.nodePath, VIEW.node],
     ['--ro-bind', host.runtimeDirectory, VIEW.runtime],
+    host.librariesDirectory === null ? [] : ['--ro-bind', host.librariesDirectory, VIEW.libraries],
     ['--ro-bind', host.socketDirectory, VIEW.sockets],
     content.passwdPath === null ? [] : ['--ro-bind', content.passwdPath, '/etc/passwd'],
     content.hostsPath === null ? [] : ['--ro-bind', content.hostsPath, '/etc/hosts'],
@@ -244,7 +248,7 @@ const LOOPBACK_SCRIPT = '{ ip link set lo up || ifconfig lo up; } 2>/dev/null\n'
 const VIEW_SCRIPT = `exec 2>&3
 set -e
 task=$1 cache=$2 temporary=$3 node=$4 runtime=$5 sockets=$6 skeleton=$7; shift 7
-opt=$1 data=$2 resolver=$3 passwd=$4 hosts=$5 writable=$6; shift 6
+opt=$1 data=$2 resolver=$3 passwd=$4 hosts=$5 writable=$6 libraries=$7; shift 7
 exec 4<"$task" 5<"$cache" 6<"$temporary" 7<"$node" 8<"$runtime" 9<"$sockets"
 fd=/proc/self/fd
 [ -z "$resolver" ] || names=$(cat "$resolver")
@@ -261,6 +265,9 @@ mount -n -c --bind $fd/5 ${VIEW.cache}
 mount -n -o remount,bind,ro ${VIEW.cache}
 mount -n -c --bind $fd/7 ${VIEW.node}
 mount -n -c --bind $fd/8 ${VIEW.runtime}
+if [ -n "$libraries" ]; then
+  mount -n --bind "$libraries" ${VIEW.libraries}; mount -n -o remount,bind,ro ${VIEW.libraries}
+fi
 mount -n -c --bind $fd/9 ${VIEW.sockets}
 mount -n -t tmpfs -o mode=1777 tmpfs /var/tmp
 mount -n -t tmpfs -o mode=1777 tmpfs /dev/shm
@@ -294,4 +301,5 @@ const viewArguments = (host: SandboxHost, content: SandboxContent): string[] => 
   content.passwdPath ?? '',
   content.hostsPath ?? '',
   host.writableMounts.join('\n'),
+  host.librariesDirectory ?? '',
 ]

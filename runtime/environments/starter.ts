@@ -14,6 +14,7 @@ import type { Gateway } from './gateway.ts'
 import type { LaunchedProcess, Launcher } from './launcher.ts'
 import { initStartEvent } from './init-events.ts'
 import { extensionSettings, heapArguments, needsBridge, runtimeProcess } from './runtime-families.ts'
+import type { RuntimeLibraries } from './runtime-libraries.ts'
 import type { RuntimeSupport } from './runtime-support.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
@@ -66,10 +67,12 @@ export function createStarter(parts: {
   log: Log
   bootEpoch: number
   support: Pick<RuntimeSupport, 'interpreterOf'>
+  /** What code may import without bringing it; undefined: nothing. */
+  libraries?: Pick<RuntimeLibraries, 'serves'> | undefined
   /** Where functions get credentials of their own; undefined: nobody asks for any. */
   sessions?: Pick<KeyRing, 'openSession' | 'closeSession'> | undefined
 }): EnvironmentStarter {
-  const { gateway, packages, journal, clock, rng, log, bootEpoch, support, sessions } = parts
+  const { gateway, packages, journal, clock, rng, log, bootEpoch, support, libraries, sessions } = parts
   let started = 0
 
   const starter: EnvironmentStarter = {
@@ -144,6 +147,7 @@ export function createStarter(parts: {
       process.temporaryFor = environment.poolKey
       await process.inheritTemporary(environment.poolKey)
       await packages.link(version.codePackage, process.taskDirectory)
+      const importsLibraries = (await libraries?.serves(version.codePackage)) ?? false
       if (environment.state !== 'spare') return
       const bridged = runtimeProcess(version, process, support.interpreterOf(version.runtime))
       const limitMb = version.memoryLimitMb
@@ -165,6 +169,7 @@ export function createStarter(parts: {
         runtime: version.runtime,
         taskRoot: process.taskRoot,
         ...(version.layerDirectories.length === 0 ? {} : { optRoot: process.optRoot }),
+        ...(importsLibraries ? { importsLibraries } : {}),
         environment: {
           ...functionVariables({
             version,

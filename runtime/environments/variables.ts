@@ -13,7 +13,7 @@ const PLACEHOLDER_SECRET = 'lambent'
 /** Variables that change how a process starts: a booted spare cannot honour them any more. */
 const START_TIME_VARIABLES = /^(NODE_OPTIONS|NODE_EXTRA_CA_CERTS|LD_.*|AWS_LAMBDA_EXEC_WRAPPER)$/
 
-type Place = Pick<LaunchedProcess, 'taskRoot' | 'optRoot'>
+type Place = Pick<LaunchedProcess, 'taskRoot' | 'optRoot' | 'librariesRoot'>
 
 /** Whether a booted spare can still become an environment of this version. */
 export const fitsSpare = (version: FunctionVersion): boolean =>
@@ -86,11 +86,8 @@ export function functionVariables(options: {
 }
 
 /** What a language's programs and libraries are found by; managed runtimes come out of a shell script. */
-function languageVariables(
-  family: RuntimeFamily,
-  runtime: string,
-  { taskRoot, optRoot }: Place,
-): Record<string, string> {
+function languageVariables(family: RuntimeFamily, runtime: string, place: Place): Record<string, string> {
+  const { taskRoot, optRoot } = place
   const libraries = `/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:${taskRoot}:${taskRoot}/lib:${optRoot}/lib`
   const programs = `/usr/local/bin:/usr/bin/:/bin:${optRoot}/bin`
   // Every system but one comes with a place for a language.
@@ -99,7 +96,7 @@ function languageVariables(
     PATH: isBare ? programs : `/var/lang/bin:${programs}`,
     LD_LIBRARY_PATH: isBare ? libraries : `/var/lang/lib:${libraries}`,
     ...(family === 'provided' ? {} : { PWD: taskRoot, SHLVL: '0' }),
-    ...(family === 'nodejs' ? { NODE_PATH: nodePath(runtime, taskRoot, optRoot) } : {}),
+    ...(family === 'nodejs' ? { NODE_PATH: nodePath(runtime, place) } : {}),
     ...(family === 'python' ? { PYTHONPATH: pythonPath(runtime, optRoot) } : {}),
   }
 }
@@ -110,12 +107,12 @@ function pythonPath(runtime: string, optRoot: string): string {
   return ['/var/runtime', `${optRoot}/python/lib/${runtime}/site-packages`, `${optRoot}/python`].join(':')
 }
 
-function nodePath(runtime: string, taskRoot: string, optRoot: string): string {
+function nodePath(runtime: string, { taskRoot, optRoot, librariesRoot }: Place): string {
   const major = /^nodejs(\d+)/.exec(runtime)?.[1] ?? ''
   return [
     `${optRoot}/nodejs/node${major}/node_modules`,
     `${optRoot}/nodejs/node_modules`,
-    '/var/runtime/node_modules',
+    librariesRoot,
     '/var/runtime',
     taskRoot,
   ].join(':')

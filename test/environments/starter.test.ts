@@ -26,6 +26,7 @@ starting('a process that never connects is ended, and that is told', async () =>
         taskDirectory: '',
         taskRoot: '',
         optRoot: '',
+        librariesRoot: '/var/runtime/node_modules',
         sharesUser: false,
         sandboxAddress: '',
         temporaryDirectory: '',

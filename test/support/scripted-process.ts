@@ -63,6 +63,7 @@ export class ScriptedProcess {
       taskDirectory: '',
       taskRoot: '/var/task',
       optRoot: '/opt',
+      librariesRoot: '/var/runtime/node_modules',
       sharesUser: false,
       sandboxAddress: '',
       temporaryDirectory: '',

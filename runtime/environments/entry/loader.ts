@@ -189,3 +189,11 @@ export function commonJsFileOf(taskRoot: string, handler: string): string | unde
     .map((extension) => `${base}${extension}`)
     .find((path) => fs.existsSync(path) && fs.statSync(path).isFile() && extname(path) !== '.mjs')
 }
+
+/** Whether a handler string points at an ES module, as its name or its package.json says. */
+export function isModuleHandler(taskRoot: string, handler: string): boolean {
+  const { folder, file } = parseHandlerName(handler)
+  const base = resolve(taskRoot, folder, file)
+  if (fs.existsSync(`${base}.js`)) return isModulePackage(dirname(base))
+  return fs.existsSync(`${base}.mjs`)
+}

@@ -14,7 +14,7 @@ import { patchConsole, type ErrorLogger } from './console.ts'
 import { contractOf, type HandlerContract } from './contract.ts'
 import { RuntimeError, toErrorJson } from './errors.ts'
 import { Executor } from './executor.ts'
-import { loadHandler } from './loader.ts'
+import { isModuleHandler, loadHandler } from './loader.ts'
 import type { LogOutput } from './log-output.ts'
 import { importThroughNodePath } from './node-path-imports.ts'
 import { installSourceMaps } from './source-maps.ts'
@@ -109,10 +109,11 @@ export class Specialized {
   }
 
   async #loadCode(): ReturnType<typeof loadHandler> {
-    const { handler, codeCachePath, environment, optRoot } = this.#specialization
+    const { handler, codeCachePath, environment, optRoot, importsLibraries = false } = this.#specialization
     const taskRoot = enterTaskRoot(this.#specialization.taskRoot)
     readNodePath()
-    if (optRoot !== undefined) importThroughNodePath()
+    if (optRoot !== undefined || (importsLibraries && isModuleHandler(taskRoot, handler)))
+      importThroughNodePath()
     const hidden = environment['AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA'] ?? ''
     if (!['1', 'true'].includes(hidden)) installAwsGlobal(this.#scope)
     installSdk(this.#scope)

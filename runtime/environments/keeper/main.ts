@@ -47,6 +47,19 @@ function main(): void {
     process.exit(0)
   }
 
+  // Before anything can be known of this process, lest an early signal ends it without a word.
+  let stop: ((why: KeeperExit['reason']) => void) | undefined
+  let isAsked = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      isAsked = true
+      stop?.('asked')
+    })
+  }
+  // The terminal or service that an engine was started from may end: the work goes on.
+  process.on('SIGHUP', () => {})
+  process.on('SIGUSR1', () => {})
+
   const stdout = openSync(files.stdout, 'a', 0o600)
   const stderr = openSync(files.stderr, 'a', 0o600)
   const program = spawn(command, args, { detached: true, stdio: ['ignore', stdout, stderr] })
@@ -70,7 +83,7 @@ function main(): void {
     startedAtMs: systemClock.nowMs(),
   })
 
-  const stop = (why: KeeperExit['reason']): void => {
+  stop = (why) => {
     if (reason !== 'ended') return
     reason = why
     signalProcess(-pid, 'SIGTERM')
@@ -79,16 +92,12 @@ function main(): void {
   const link = new EngineLink(
     socketPath,
     { environmentId, token, pid: process.pid, nodeVersion: process.version },
-    () => stop('asked'),
+    () => stop?.('asked'),
   )
   systemClock.every(LOOK_MS, () => {
-    if (link.lostForMs > limitMs) stop('no-engine')
+    if (link.lostForMs > limitMs) stop?.('no-engine')
   })
-  process.on('SIGTERM', () => stop('asked'))
-  process.on('SIGINT', () => stop('asked'))
-  // The terminal or service that an engine was started from may end: the work goes on.
-  process.on('SIGHUP', () => {})
-  process.on('SIGUSR1', () => {})
+  if (isAsked) stop('asked')
 }
 
 main()

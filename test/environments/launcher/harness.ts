@@ -18,10 +18,8 @@ import type {
   LaunchRequest,
   ProcessExit,
 } from '../../../runtime/environments/launcher.ts'
-import {
-  createLocalLauncher,
-  type LocalLauncherOptions,
-} from '../../../runtime/environments/local-launcher.ts'
+import { createLocalLauncher } from '../../../runtime/environments/local-launcher.ts'
+import type { LocalLauncherOptions } from '../../../runtime/environments/local-launcher-options.ts'
 import { createLog } from '../../../runtime/log.ts'
 import { systemRng } from '../../../runtime/rng.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../../support/temporary.ts'
