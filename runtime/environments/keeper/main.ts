@@ -48,14 +48,9 @@ function main(): void {
   }
 
   // Before anything can be known of this process, lest an early signal ends it without a word.
-  let stop: ((why: KeeperExit['reason']) => void) | undefined
   let isAsked = false
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      isAsked = true
-      stop?.('asked')
-    })
-  }
+  let stop = (_why: KeeperExit['reason']): void => void (isAsked = true)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop('asked'))
   // The terminal or service that an engine was started from may end: the work goes on.
   process.on('SIGHUP', () => {})
   process.on('SIGUSR1', () => {})
@@ -92,10 +87,10 @@ function main(): void {
   const link = new EngineLink(
     socketPath,
     { environmentId, token, pid: process.pid, nodeVersion: process.version },
-    () => stop?.('asked'),
+    () => stop('asked'),
   )
   systemClock.every(LOOK_MS, () => {
-    if (link.lostForMs > limitMs) stop?.('no-engine')
+    if (link.lostForMs > limitMs) stop('no-engine')
   })
   if (isAsked) stop('asked')
 }
