@@ -23,8 +23,8 @@ export interface EnvironmentFolder {
   readonly temporaryDirectory: string
   /** Its layers as one folder; null when it has none. */
   readonly optDirectory: string | null
-  /** A file to see as /etc/hosts, which names its own address; null without layers. */
-  readonly hostsPath: string | null
+  /** A file to see as /etc/hosts, which names its own address. */
+  readonly hostsPath: string
   /** The loopback address that this environment's extensions know as their own. */
   readonly sandboxAddress: string
 }
@@ -52,12 +52,10 @@ export async function makeEnvironmentFolder(
     optDirectory = folder('opt')
     for (const layer of layers) await linkTree(layer, optDirectory)
   }
-  // Only who has layers can have extensions that listen under a name.
-  const sandboxAddress = layers.length === 0 ? '127.0.0.1' : ownAddress(id)
-  const hostsPath = layers.length === 0 ? null : folder('hosts')
-  if (hostsPath !== null) await writeHosts(hostsPath, sandboxAddress)
+  const sandboxAddress = ownAddress(id)
+  await writeHosts(folder('hosts'), sandboxAddress)
   return {
-    hostsPath,
+    hostsPath: folder('hosts'),
     sandboxAddress,
     path,
     taskDirectory: folder('task'),

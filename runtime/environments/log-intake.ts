@@ -143,9 +143,12 @@ export class LogIntake {
     this.#muted.delete(requestId)
   }
 
-  /** A line of the platform's own about this invocation, behind what the handler wrote. */
+  /**
+   * A line of text of the platform's own about this invocation, behind what the handler wrote. A log in JSON
+   * has no such lines: the report says what they say.
+   */
   platform(requestId: string, line: string): void {
-    if (this.#stream === null) return
+    if (this.#stream === null || this.#style?.format === 'JSON') return
     const writer = this.#requestId
     this.#begin(requestId)
     this.#startOnce(this.#stream, this.#clock.nowMs())

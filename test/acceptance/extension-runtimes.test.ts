@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Collector, defineExtended, nodeExtension } from '../support/extension-kit.ts'
-import { call, environmentsOf, failureOf, type Answer } from '../support/function-calls.ts'
+import { call, environmentsOf, failureOf, logOf, type Answer } from '../support/function-calls.ts'
 import { active, startLambent, zipOf, type RunningLambent, type ZippedFile } from '../support/lambent.ts'
 import { unlessMissing } from '../support/skip.ts'
 import { until } from '../support/until.ts'
@@ -16,6 +16,7 @@ const python = unlessMissing(others, there ? undefined : 'there is no python3 in
 const HANDLER = `exports.handler = async (event) => {
   console.log('working on ' + event.n)
   if (event.waitMs) await new Promise((resolve) => setTimeout(resolve, event.waitMs))
+  if (event.exit) process.exit(event.exit)
   return event.n
 }`
 const NODE_FILES = { 'index.js': HANDLER }
@@ -371,6 +372,11 @@ lives('a log in JSON tells of them, as far as its system level lets it', async (
     )
   const line = told.find(({ type }) => type === 'function')
   assert.is(line?.record['message'], 'working on 1')
+
+  const { requestId } = await call(lambent, 'json', { n: 2, exit: 3 })
+  const lines = (await logOf(lambent, requestId)).map((one) => JSON.parse(one) as Record<string, unknown>)
+  const report = lines.at(-1)?.['record'] as Record<string, unknown>
+  assert.equal([report['status'], report['errorType']], ['error', 'Runtime.ExitError'])
 })
 
 /** Calls without asking for the log, whose end an answer would wait for. */

@@ -143,14 +143,9 @@ for (const name of SANDBOXED) {
     assert.is(shared, layers[1])
   })
 
-  check(`${name}: an environment with layers has a name and a loopback address of its own`, async () => {
+  check(`${name}: an environment has a name and a loopback address of its own`, async () => {
     await using harness = await Harness.open(ARRANGEMENTS[name])
-    const layer = harness.folder.join('layer')
-    mkdirSync(layer)
-    const [one, two] = [
-      await harness.start({ layerDirectories: [layer] }),
-      await harness.start({ layerDirectories: [layer] }),
-    ]
+    const [one, two] = [await harness.start(), await harness.start()]
 
     const lookUp = `return (await require('dns').promises.lookup('sandbox.localdomain')).address`
     const known = [await one.run<string>(lookUp), await two.run<string>(lookUp)]

@@ -130,7 +130,8 @@ export class Extensions {
     const external = launched !== undefined
     const events = eventsOf(body, { external, concurrent: this.#concurrent })
     if ('status' in events) return events
-    if (!external && this.#members.length >= MAX_EXTENSIONS)
+    const registered = this.#members.filter((one) => one.state !== 'launched')
+    if (registered.length >= MAX_EXTENSIONS)
       return forbidden('TooManyExtensions', `Extension limit (${MAX_EXTENSIONS}) reached`)
     const member: Member = launched ?? {
       name,

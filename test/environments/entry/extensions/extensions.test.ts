@@ -78,6 +78,16 @@ registering('is refused for the eleventh', () => {
   assert.is(refusal(eleventh), '403 Extension.TooManyExtensions')
 })
 
+registering('is refused for the eleventh executable, too', () => {
+  const { extensions } = createExtensions()
+  for (let number = 1; number <= 11; number++) extensions.launched(`extension-${number}`)
+  for (let number = 1; number <= 10; number++) registered(extensions, `extension-${number}`)
+
+  const eleventh = extensions.register({ name: 'extension-11', body: { events: [] } })
+
+  assert.is(refusal(eleventh), '403 Extension.TooManyExtensions')
+})
+
 registering('is refused once init is over', () => {
   const { extensions } = createExtensions()
   extensions.closeRegistration()
