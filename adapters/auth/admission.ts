@@ -23,7 +23,8 @@ export interface AdmissionParts {
 
 /** A request that may be let in once its body is known. */
 export interface Candidate {
-  readonly requirement: Requirement
+  /** How it is answered when it is refused. */
+  readonly wire: Requirement['wire']
   /** Whether `finish` looks at the body. */
   readonly needsBody: boolean
   /** Who sends it; undefined: nobody has to say. Throws AuthError. */
@@ -31,6 +32,8 @@ export interface Candidate {
 }
 
 const EMPTY = Buffer.alloc(0)
+/** A request of which nobody asks who sends it. */
+const ANYBODY: Candidate = { wire: 'lambda', needsBody: false, finish: () => undefined }
 const ODD_SEGMENT = /\/(\/|\.{1,2}(\/|$))/
 
 /**
@@ -59,9 +62,9 @@ export class Admission {
 
   /** Judges what can be judged without the body. Throws AuthError. */
   begin(request: SignedRequest, transport: Transport): Candidate {
-    const requirement = requirementOf(request)
     const isAsked = this.#parts.mode !== 'open' || this.authenticator.isOurs(request)
-    if (!isAsked || isPublic(request)) return { requirement, needsBody: false, finish: () => undefined }
+    if (!isAsked || isPublic(request)) return ANYBODY
+    const requirement = requirementOf(request)
     const claim = this.authenticator.identify(request, requirement.services, transport)
     if (claim === undefined) throw missingToken()
     // a signature covers the path without these, but routes are found with them
@@ -70,10 +73,10 @@ export class Admission {
     const isInBody = requirement.bodyMember !== undefined
     if (!isInBody && claim.checkBody === undefined) {
       const caller = this.#authorize(claim, scope, requirement, EMPTY)
-      return { requirement, needsBody: false, finish: () => caller }
+      return { wire: requirement.wire, needsBody: false, finish: () => caller }
     }
     return {
-      requirement,
+      wire: requirement.wire,
       needsBody: true,
       finish: (body) => {
         claim.checkBody?.(body)

@@ -45,7 +45,7 @@ export function createGate(options: {
     try {
       caller = candidate.finish(body)
     } catch (error) {
-      return refuse(response, error, candidate.requirement.wire)
+      return refuse(response, error, candidate.wire)
     }
     if (caller !== undefined) markCaller(request, caller)
     next(request, response)

@@ -54,6 +54,8 @@ export function createLambentApi(parts: LambentApiParts): Hono {
             'Health, nodes, environments, routes, runs, logs, events and keys of a running Lambent.',
           version: engine.health().version,
         },
+        components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+        security: [{ key: [] }, {}],
       },
       // A refused query answers as every refusal does: the operations say so themselves.
       defaultValidationErrorResponse: false,

@@ -48,6 +48,11 @@ export class CaseRun {
     this.name = name
   }
 
+  /** The same case at another service, to send from; what is compared is compared here. */
+  on(service: Service): CaseRun {
+    return new CaseRun(service, this.#recording, this.name)
+  }
+
   /** Sends a command whose answer was not recorded, or is looked at by the script. */
   async send(command: ServiceCommand): Promise<Readonly<Record<string, unknown>>> {
     return await this.service.answer(command)

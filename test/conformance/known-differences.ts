@@ -30,6 +30,4 @@ export const KNOWN_DIFFERENCES: Readonly<Record<string, string>> = {
     'recorded before mappings had an ARN',
   'lambda::TestLambdaURL::test_lambda_url_echo_http_fixture_default url_response':
     'there is no TLS here to tell of, and the host has a port',
-  'lambda::TestLambdaPermissions::test_lambda_permission_url_invocation lambda_url_invocation_missing_permission':
-    'a URL with AuthType NONE needs a policy only with --auth policies',
 }

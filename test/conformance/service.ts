@@ -2,7 +2,9 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { LambdaClient, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2 } from '@aws-sdk/client-lambda'
 import { startBucketServer, type BucketServer } from '../support/bucket-server.ts'
+import { runCli } from '../support/cli.ts'
 import { startLambent, zipOf, type RunningLambent } from '../support/lambent.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 /** The account in all recordings: an access key id of twelve digits chooses it. */
 export const ACCOUNT = '111111111111'
@@ -35,9 +37,13 @@ export class Service implements AsyncDisposable {
   /** What the service under test takes for S3. */
   readonly store: BucketServer
   #wire: Wire | undefined
+  #folder: Disposable | undefined
 
-  private constructor(lambent: RunningLambent, store: BucketServer) {
-    const credentials = { accessKeyId: ACCOUNT, secretAccessKey: 'test' }
+  private constructor(
+    lambent: RunningLambent,
+    store: BucketServer,
+    credentials = { accessKeyId: ACCOUNT, secretAccessKey: 'test' },
+  ) {
     this.lambent = lambent
     this.store = store
     const client = new LambdaClient({ endpoint: lambent.url, region: REGION, credentials, maxAttempts: 1 })
@@ -55,6 +61,19 @@ export class Service implements AsyncDisposable {
     const store = await startBucketServer('code')
     const settings = { ...store.environment, ...environment }
     return new Service(await startLambent({ argv: ['--limits', 'strict'], settings }), store)
+  }
+
+  /** As `start`, with policies asked for, and a key of the recordings' account. */
+  static async startWithPolicies(): Promise<Service> {
+    const store = await startBucketServer('code')
+    const folder = temporaryDirectory()
+    const words = ['key', 'create', '--account', ACCOUNT, '--data', folder.path, '--json']
+    const { keyId, secret } = JSON.parse((await runCli(words)).stdout) as { keyId: string; secret: string }
+    const argv = ['--limits', 'strict', '--auth', 'policies']
+    const lambent = await startLambent({ argv, data: folder.path, settings: store.environment })
+    const service = new Service(lambent, store, { accessKeyId: keyId, secretAccessKey: secret })
+    service.#folder = folder
+    return service
   }
 
   /** Another client of the same service: one of them sees one answer at a time. */
@@ -86,6 +105,7 @@ export class Service implements AsyncDisposable {
     this.client.destroy()
     await this.lambent[Symbol.asyncDispose]()
     await this.store[Symbol.asyncDispose]()
+    this.#folder?.[Symbol.dispose]()
   }
 
   async #observe(handled: Handled): Promise<Handled> {

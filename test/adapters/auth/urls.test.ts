@@ -131,6 +131,30 @@ urls('an open engine asks at AWS_IAM all the same', async () => {
   assert.is((await signedCall(running, path, key)).status, 200)
 })
 
+urls('a route that asks for AWS_IAM takes signatures for API Gateway', async () => {
+  await using running = await startWithKeys()
+  const admin = await running.key()
+  await running.client(admin).send(new CreateFunctionCommand(FUNCTION))
+  const put = await fetch(`${running.api}/lambent/v1/routes`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${admin.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      source: 'test',
+      routes: [{ route: 'GET /pets', function: 'echo', authorizer: { type: 'iam' } }],
+    }),
+  })
+  assert.is(put.status, 200, await put.text())
+  const key = await running.key({ name: 'ada', scopes: ['invoke'] })
+
+  const { status, body } = await signedCall(running, '/pets', key, { service: 'execute-api' })
+  const context = body['requestContext'] as { authorizer: { iam: { userArn: string } } }
+
+  assert.is(status, 200)
+  assert.is(context.authorizer.iam.userArn, 'arn:aws:iam::000000000000:user/ada')
+  assert.is((await signedCall(running, '/pets', key)).status, 403) // signed for Lambda
+  assert.equal((await call(running, '/pets')).body, { message: 'Forbidden' })
+})
+
 urls('NONE takes everybody with keys; with policies it needs both grants', async () => {
   await using keyed = await startWithKeys()
   assert.is((await call(keyed, await withUrl(keyed.client(await keyed.key()), 'NONE'))).status, 200)

@@ -9,7 +9,7 @@ import {
   type InvokeMode,
 } from '@aws-sdk/client-lambda'
 import type { Case, CaseRun } from '../case.ts'
-import { ACCOUNT, REGION } from '../service.ts'
+import { ACCOUNT, REGION, Service } from '../service.ts'
 
 /** What handlers return, by the recorded case's parameter. */
 const RETURNS: Readonly<Record<string, unknown>> = {
@@ -53,9 +53,12 @@ export const URL_CASES: readonly Case[] = [
   {
     recording: 'lambda::TestLambdaPermissions::test_lambda_permission_url_invocation',
     script: async (run) => {
-      await run.create({ source: `exports.handler = async () => ({})` })
+      // Policies are asked only where the engine is told to ask them.
+      await using service = await Service.startWithPolicies()
+      const strict = run.on(service)
+      await strict.create({ source: `exports.handler = async () => ({})` })
       const url = new CreateFunctionUrlConfigCommand({ FunctionName: run.name, AuthType: 'NONE' })
-      const response = await fetch(addressOf(run, await run.send(url)))
+      const response = await fetch(addressOf(strict, await strict.send(url)))
       run.compare('lambda_url_invocation_missing_permission', await bodyOf(response))
     },
   },
