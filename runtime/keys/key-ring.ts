@@ -87,7 +87,7 @@ export class KeyRing {
   readonly #sessions = new Map<string, Credential>()
   readonly #sessionIds = new Map<string, string>()
   #master: MasterKey | undefined
-  #own: { principal: Principal; token: string } | undefined
+  #own: { principal: Principal; token: string; tokenHash: string } | undefined
 
   /** Rejects with EngineError 'unavailable' when keys are there that cannot be opened. */
   constructor(parts: KeyRingParts) {
@@ -172,8 +172,7 @@ export class KeyRing {
   /** Whose bearer token this is. */
   bearer(token: string): { principal: Principal; isExpired: boolean } | undefined {
     const hash = hashOf(token) // looked up by hash: how long that takes says nothing about the token
-    if (this.#own !== undefined && hash === hashOf(this.#own.token))
-      return { principal: this.#own.principal, isExpired: false }
+    if (hash === this.#own?.tokenHash) return { principal: this.#own.principal, isExpired: false }
     const kept = this.#byToken.get(hash)
     return kept === undefined ? undefined : { principal: kept.principal, isExpired: this.#isExpired(kept) }
   }
@@ -190,8 +189,10 @@ export class KeyRing {
 
   /** A token with which this program calls itself; it is kept nowhere and ends with the process. */
   ownToken(account: string): string {
+    const token = makeToken(this.#parts.rng)
     this.#own ??= {
-      token: makeToken(this.#parts.rng),
+      token,
+      tokenHash: hashOf(token),
       principal: {
         kind: 'engine',
         keyId: 'engine',
