@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { call, failureOf, logOf, type Answer } from '../support/function-calls.ts'
 import {
+  active,
   deploy,
   startLambent,
   zipOf,
@@ -113,6 +114,40 @@ def handler(event, context):
   assert.is(lines[1], 'printed')
   assert.match(lines[2] ?? '', new RegExp(`^\\[INFO\\]\\t[\\dT:.-]{23}Z\\t${answer.requestId}\\tlogged 7$`))
   assert.match(lines[3] ?? '', /^END /)
+})
+
+python('in JSON format every record is an object, by level', async () => {
+  await using lambent = await startLambent()
+  const source = `
+import logging
+log = logging.getLogger("app")
+def handler(event, context):
+    log.info("hello %s", "you", extra={"order": 7})
+    log.debug("too low")
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception("caught")
+    raise ValueError("bad")
+`
+  await define(lambent, 'json', source)
+  const LoggingConfig = { LogFormat: 'JSON', ApplicationLogLevel: 'INFO' }
+  const body = JSON.stringify({ LoggingConfig })
+  await fetch(`${lambent.url}/2015-03-31/functions/json/configuration`, { method: 'PUT', body })
+  await active(lambent.url, 'json')
+
+  const { requestId } = await call(lambent, 'json')
+
+  const lines = await logOf(lambent, requestId)
+  const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  const [info, caught, failed] = records.filter((record) => 'timestamp' in record)
+  const { timestamp, ...rest } = info ?? {}
+  assert.match(String(timestamp), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  assert.equal(rest, { level: 'INFO', message: 'hello you', logger: 'app', requestId, order: 7 })
+  assert.equal([caught?.['errorType'], caught?.['errorMessage']], ['ZeroDivisionError', 'division by zero'])
+  assert.match(String(caught?.['location']), /^\/var\/task\/index\.py:handler:\d+$/)
+  const { errorType, level, requestId: id } = failed ?? {}
+  assert.equal([errorType, level, id], ['ValueError', 'ERROR', requestId])
 })
 
 python('errors carry their type, message and trace; the log has them on one record', async () => {
