@@ -6,6 +6,7 @@ import type { Constraints } from './constraints.ts'
 import { pattern } from './constraints.ts'
 import type { RouteParts } from './context.ts'
 import type { Fields } from './fields.ts'
+import { KMS_KEY } from './kept-members.ts'
 
 const ZIPPED_BYTES = 52_428_800
 const UNZIPPED_BYTES = 262_144_000
@@ -17,6 +18,7 @@ export function checkCodeSource(body: Fields, at: string, constraints: Constrain
   constraints.pattern(body.text('S3Bucket'), `${at}s3Bucket`, BUCKET)
   constraints.length(body.text('S3Key'), `${at}s3Key`, 1, 1024)
   constraints.length(body.text('S3ObjectVersion'), `${at}s3ObjectVersion`, 1, 1024)
+  constraints.pattern(body.text('SourceKMSKeyArn'), `${at}sourceKMSKeyArn`, KMS_KEY)
 }
 
 /**

@@ -10,6 +10,7 @@ import { DOWNLOADS } from './code-links.ts'
 import { labelFor, versionFor, type Routes } from './context.ts'
 import { CODE_BODY_BYTES, readFields } from './fields.ts'
 import { updatedImage } from './images.ts'
+import { withSourceKey } from './kept-members.ts'
 import { functionConfiguration } from './wire.ts'
 
 /** UpdateFunctionCode, and the downloads that GetFunction links to. */
@@ -34,6 +35,7 @@ export const codeRoutes: Routes = (app, parts) => {
       settings: {
         ...versionFor(record).settings,
         image,
+        kept: withSourceKey(versionFor(record).settings.kept, body),
         ...(architecture === undefined ? {} : { architecture }),
       },
       publish: readPublishTo(body),

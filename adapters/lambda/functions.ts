@@ -10,6 +10,7 @@ import { Constraints } from './constraints.ts'
 import { empty, fieldsFor, labelFor, scopeFor, versionFor, type Routes } from './context.ts'
 import { CODE_BODY_BYTES, readFields } from './fields.ts'
 import { resolvedUri } from './images.ts'
+import { withSourceKey } from './kept-members.ts'
 import { parseNewFunctionName } from './labels.ts'
 import { pageOf, versionKey } from './paging.ts'
 import { configurationRow, functionConfiguration, type Wire } from './wire.ts'
@@ -42,7 +43,7 @@ export const functionRoutes: Routes = (app, parts) => {
     refuseUnsigned(config)
     const codePackage = image === undefined ? await readZip(code, parts, scope) : imagePackage(image)
     const version = await registry.create(scope, functionName, {
-      settings,
+      settings: { ...settings, kept: withSourceKey(settings.kept, code) },
       codePackage,
       tags: body.textMap('Tags') ?? {},
       publish: readPublishTo(body),
@@ -129,9 +130,13 @@ function rowsOf(record: FunctionRecord, all: boolean): Row[] {
 const latestSettings = (record: FunctionRecord): VersionRecord['settings'] => versionFor(record).settings
 
 /** Where a version's code can be fetched from. */
-const codeLocation = ({ settings: { image }, codePackage }: VersionRecord, links: CodeLinks): Wire =>
+const codeLocation = ({ settings: { image, kept }, codePackage }: VersionRecord, links: CodeLinks): Wire =>
   image === undefined
-    ? { RepositoryType: 'S3', Location: links.urlOf(codePackage) }
+    ? {
+        RepositoryType: 'S3',
+        Location: links.urlOf(codePackage),
+        SourceKMSKeyArn: kept['SourceKMSKeyArn'],
+      }
     : { RepositoryType: 'ECR', ImageUri: image.uri, ResolvedImageUri: resolvedUri(image) }
 
 const mandatory = (): EngineError =>

@@ -8,7 +8,8 @@ import { checkImageConfig, readImageConfig } from './images.ts'
 
 /** Members of a configuration that are kept and shown, and that the engine itself has no use for. */
 
-const KMS_KEY = pattern(String.raw`(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()`)
+/** What a key's ARN looks like; '' clears it. */
+export const KMS_KEY = pattern(String.raw`(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()`)
 const SUBNET = pattern('subnet-[0-9a-z]*')
 const SECURITY_GROUP = pattern('sg-[0-9a-zA-Z]*')
 const ACCESS_POINT = pattern(
@@ -87,8 +88,15 @@ export function readKept(
     SnapStartApplyOn: applyOn,
     FileSystemConfigs: systems === undefined ? base['FileSystemConfigs'] : fileSystems(systems),
     ImageConfig: readImageConfig(body, base['ImageConfig']),
+    SourceKMSKeyArn: base['SourceKMSKeyArn'],
   }
 }
+
+/** The key that a zip is encrypted with; every new zip says it anew, or has none. */
+export const withSourceKey = (
+  kept: FunctionSettings['kept'],
+  source: Fields | undefined,
+): FunctionSettings['kept'] => ({ ...kept, SourceKMSKeyArn: source?.text('SourceKMSKeyArn') })
 
 function readVpc(body: Fields, scope: Scope): object | undefined {
   const vpc = body.fields('VpcConfig')

@@ -146,6 +146,21 @@ settings('networks and file systems are kept, shown and cleared', async () => {
   })
 })
 
+settings('the key that a zip is encrypted with is shown with the code, until another zip', async () => {
+  const SourceKMSKeyArn = 'arn:aws:kms:us-east-1:000000000000:key/one'
+  await using api = await startWith({ Code: { ...NEW.Code, SourceKMSKeyArn } })
+  const shown = async () =>
+    (await api.client.send(new GetFunctionCommand({ FunctionName }))).Code?.SourceKMSKeyArn
+
+  const created = await shown()
+  await api.client.send(new UpdateFunctionConfigurationCommand({ FunctionName, Description: 'x' }))
+  await settled(api)
+  const configured = await shown()
+  await api.client.send(new UpdateFunctionCodeCommand({ FunctionName, ...NEW.Code }))
+
+  assert.equal([created, configured, await shown()], [SourceKMSKeyArn, SourceKMSKeyArn, undefined])
+})
+
 settings('snapshots are for some runtimes, and on in published versions', async () => {
   const SnapStart = { ApplyOn: 'PublishedVersions' } as const
   await using api = await startWith({ Runtime: 'python3.13', SnapStart })
