@@ -66,7 +66,86 @@ const REST_IDENTITY = {
 
 const API_HOST = 'a1b2c3d4e5.execute-api.us-east-1.amazonaws.com'
 
-/** Sample events of whatever turns an HTTP request into an invocation. */
+/** An event of a REST API; payload format 1.0 of HTTP APIs is nearly the same. */
+const REST_EVENT = {
+  resource: '/pets/{id}',
+  path: '/pets/7',
+  httpMethod: 'POST',
+  headers: {
+    Accept: '*/*',
+    'Content-Length': String(JSON_BODY.length),
+    'Content-Type': 'application/json',
+    Host: API_HOST,
+    'User-Agent': USER_AGENT,
+    'X-Amzn-Trace-Id': TRACE_ID,
+    'X-Forwarded-For': '127.0.0.1',
+    'X-Forwarded-Port': '443',
+    'X-Forwarded-Proto': 'https',
+  },
+  multiValueHeaders: {
+    Accept: ['*/*'],
+    'Content-Length': [String(JSON_BODY.length)],
+    'Content-Type': ['application/json'],
+    Host: [API_HOST],
+    'User-Agent': [USER_AGENT],
+    'X-Amzn-Trace-Id': [TRACE_ID],
+    'X-Forwarded-For': ['127.0.0.1'],
+    'X-Forwarded-Port': ['443'],
+    'X-Forwarded-Proto': ['https'],
+  },
+  queryStringParameters: { colour: 'blue' },
+  multiValueQueryStringParameters: { colour: ['red', 'blue'] },
+  pathParameters: { id: '7' },
+  stageVariables: null,
+  requestContext: {
+    accountId: ACCOUNT,
+    apiId: 'a1b2c3d4e5',
+    domainName: API_HOST,
+    domainPrefix: 'a1b2c3d4e5',
+    extendedRequestId: 'JKJaXmPLvHcESHA=',
+    httpMethod: 'POST',
+    identity: REST_IDENTITY,
+    path: '/test/pets/7',
+    protocol: 'HTTP/1.1',
+    requestId: '0f7c1e9a-5b1d-4c55-8f0e-7a1b2c3d4e5f',
+    requestTime: TIME,
+    requestTimeEpoch: TIME_MS,
+    resourceId: 'x1y2z3',
+    resourcePath: '/pets/{id}',
+    stage: 'test',
+  },
+  body: JSON_BODY,
+  isBase64Encoded: false,
+}
+
+const ALB_EVENT = {
+  requestContext: {
+    elb: {
+      targetGroupArn: `arn:aws:elasticloadbalancing:us-east-1:${ACCOUNT}:targetgroup/pets/0123456789abcdef`,
+    },
+  },
+  httpMethod: 'POST',
+  path: '/pets/7',
+  queryStringParameters: { colour: 'sky%20blue' },
+  headers: {
+    accept: '*/*',
+    'content-length': String(JSON_BODY.length),
+    'content-type': 'application/json',
+    host: 'pets-0123456789.us-east-1.elb.amazonaws.com',
+    'user-agent': USER_AGENT,
+    'x-amzn-trace-id': TRACE_ID,
+    'x-forwarded-for': '127.0.0.1',
+    'x-forwarded-port': '80',
+    'x-forwarded-proto': 'http',
+  },
+  body: JSON_BODY,
+  isBase64Encoded: false,
+}
+
+/**
+ * Sample events of whatever turns an HTTP request into an invocation. test/deploy/http-event-samples.test.ts holds them
+ * to what the ingress makes of such requests.
+ */
 export const HTTP_EVENT_SAMPLES: Readonly<Record<string, object>> = {
   'url:get': url('GET', '/greetings', { query: 'name=Ada&greeting=hello' }),
   'url:post': url('POST', '/count', { body: JSON_BODY }),
@@ -80,6 +159,7 @@ export const HTTP_EVENT_SAMPLES: Readonly<Record<string, object>> = {
       accept: '*/*',
       'content-length': String(JSON_BODY.length),
       'content-type': 'application/json',
+      cookie: 'theme=dark; lang=en',
       host: API_HOST,
       'user-agent': USER_AGENT,
       'x-amzn-trace-id': TRACE_ID,
@@ -114,75 +194,29 @@ export const HTTP_EVENT_SAMPLES: Readonly<Record<string, object>> = {
     isBase64Encoded: false,
     stageVariables: { tier: 'test' },
   },
-  'apigateway:rest': {
-    resource: '/pets/{id}',
-    path: '/pets/7',
-    httpMethod: 'POST',
-    headers: {
-      Accept: '*/*',
-      'Content-Type': 'application/json',
-      Host: API_HOST,
-      'User-Agent': USER_AGENT,
-      'X-Amzn-Trace-Id': TRACE_ID,
-      'X-Forwarded-For': '127.0.0.1',
-      'X-Forwarded-Port': '443',
-      'X-Forwarded-Proto': 'https',
-    },
-    multiValueHeaders: {
-      Accept: ['*/*'],
-      'Content-Type': ['application/json'],
-      Host: [API_HOST],
-      'User-Agent': [USER_AGENT],
-      'X-Amzn-Trace-Id': [TRACE_ID],
-      'X-Forwarded-For': ['127.0.0.1'],
-      'X-Forwarded-Port': ['443'],
-      'X-Forwarded-Proto': ['https'],
-    },
-    queryStringParameters: { colour: 'blue' },
-    multiValueQueryStringParameters: { colour: ['red', 'blue'] },
-    pathParameters: { id: '7' },
-    stageVariables: null,
+  'apigateway:http-v1': {
+    version: '1.0',
+    ...REST_EVENT,
     requestContext: {
-      accountId: ACCOUNT,
-      apiId: 'a1b2c3d4e5',
-      domainName: API_HOST,
-      domainPrefix: 'a1b2c3d4e5',
-      extendedRequestId: 'JKJaXmPLvHcESHA=',
-      httpMethod: 'POST',
-      identity: REST_IDENTITY,
-      path: '/test/pets/7',
-      protocol: 'HTTP/1.1',
-      requestId: '0f7c1e9a-5b1d-4c55-8f0e-7a1b2c3d4e5f',
-      requestTime: TIME,
-      requestTimeEpoch: TIME_MS,
-      resourceId: 'x1y2z3',
-      resourcePath: '/pets/{id}',
-      stage: 'test',
+      ...REST_EVENT.requestContext,
+      authorizer: { claims: null, scopes: null },
+      identity: { ...REST_IDENTITY, cognitoAmr: null },
+      path: '/pets/7',
+      resourceId: 'POST /pets/{id}',
+      stage: '$default',
     },
-    body: JSON_BODY,
-    isBase64Encoded: false,
   },
-  'alb:request': {
-    requestContext: {
-      elb: {
-        targetGroupArn: `arn:aws:elasticloadbalancing:us-east-1:${ACCOUNT}:targetgroup/pets/0123456789abcdef`,
-      },
-    },
-    httpMethod: 'POST',
-    path: '/pets/7',
-    queryStringParameters: { colour: 'sky%20blue' },
-    headers: {
-      accept: '*/*',
-      'content-length': String(JSON_BODY.length),
-      'content-type': 'application/json',
-      host: 'pets-0123456789.us-east-1.elb.amazonaws.com',
-      'user-agent': USER_AGENT,
-      'x-amzn-trace-id': TRACE_ID,
-      'x-forwarded-for': '127.0.0.1',
-      'x-forwarded-port': '80',
-      'x-forwarded-proto': 'http',
-    },
-    body: JSON_BODY,
-    isBase64Encoded: false,
-  },
+  'apigateway:rest': REST_EVENT,
+  'alb:request': ALB_EVENT,
+  'alb:multi-value': albMultiValue(),
+}
+
+/** The same request to a target group with multi-value headers: lists, and nothing else. */
+function albMultiValue(): object {
+  const { headers, queryStringParameters: _single, ...rest } = ALB_EVENT
+  return {
+    ...rest,
+    multiValueQueryStringParameters: { colour: ['red', 'sky%20blue'] },
+    multiValueHeaders: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
+  }
 }
