@@ -143,8 +143,8 @@ const ALB_EVENT = {
 }
 
 /**
- * Sample events of whatever turns an HTTP request into an invocation. test/deploy/http-event-samples.test.ts holds them
- * to what the ingress makes of such requests.
+ * Sample events of whatever turns an HTTP request into an invocation: what the ingress makes of such requests,
+ * as a test makes sure.
  */
 export const HTTP_EVENT_SAMPLES: Readonly<Record<string, object>> = {
   'url:get': url('GET', '/greetings', { query: 'name=Ada&greeting=hello' }),

@@ -9,7 +9,9 @@ import { HTTP_EVENT_SAMPLES } from '../../deploy/http-event-samples.ts'
 const samples = suite('http event samples')
 
 type Event = Record<string, unknown>
-const sample = (name: string): Event => JSON.parse(JSON.stringify(HTTP_EVENT_SAMPLES[name] ?? {})) as Event // a sample is an object
+const sample = (name: string): Event =>
+  // a sample is an object
+  JSON.parse(JSON.stringify(HTTP_EVENT_SAMPLES[name] ?? {})) as Event
 const plain = (event: object): Event => JSON.parse(JSON.stringify(event)) as Event // as above
 
 /** The request that a sample came of. */
