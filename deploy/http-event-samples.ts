@@ -143,7 +143,7 @@ const ALB_EVENT = {
 }
 
 /**
- * Sample events of whatever turns an HTTP request into an invocation: what the ingress makes of such requests,
+ * Sample events of whatever turns an HTTP request into an invocation: what the ingress makes of such ones,
  * as a test makes sure.
  */
 export const HTTP_EVENT_SAMPLES: Readonly<Record<string, object>> = {
