@@ -11,7 +11,7 @@ import { problemText } from './source-failure.ts'
 /** What one batch of a queue is run with. */
 export interface QueueBatchParts extends InvocationParts {
   readonly record: EventSourceRecord
-  readonly queue: Queue
+  readonly queue: Pick<Queue, 'delete' | 'hide'>
   readonly clock: Clock
   readonly log: Log
   readonly messages: readonly QueueMessage[]

@@ -55,6 +55,8 @@ export class QueuePoller implements Poller {
   /** Called when a batch has ended, and at a stop. */
   #freed: () => void = () => undefined
   #concurrency: number
+  /** The function could not be invoked when that was looked at last. */
+  #isRefused = false
   #visibility = { ms: 30_000, readAtMs: -Infinity }
 
   constructor(parts: QueuePollerParts) {
@@ -109,6 +111,8 @@ export class QueuePoller implements Poller {
       return false
     }
     const refusal = refusalNow(this.#parts, record)
+    if (refusal === undefined && this.#isRefused) onResult('OK')
+    this.#isRefused = refusal !== undefined
     if (refusal !== undefined) {
       onResult(problemText(refusal.message))
       this.#begun()

@@ -8,12 +8,14 @@ import {
 } from '@aws-sdk/client-sqs'
 import {
   DeleteEventSourceMappingCommand,
+  DeleteFunctionCommand,
   PutFunctionConcurrencyCommand,
   UpdateEventSourceMappingCommand,
 } from '@aws-sdk/client-lambda'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { recordsOf, startSourcesWorld, type Given, type SourcesWorld } from '../support/event-sources.ts'
+import { deploy, startLambent, zipOf } from '../support/lambent.ts'
 import { motoMissing } from '../support/moto.ts'
 import { unlessMissing } from '../support/skip.ts'
 import { until } from '../support/until.ts'
@@ -329,6 +331,50 @@ test('a queue that is not there, or shows its messages too early, is refused', a
     await refusal(short.arn),
     'InvalidParameterValueException: Queue visibility timeout: 1 seconds is less than Function timeout: 20 seconds',
   )
+})
+
+test('a function that is gone leaves its messages alone, and its mapping says why', async () => {
+  const world = await startedWorld()
+  const queue = await createQueue(world, 'orphaned')
+  await world.define('orphaned')
+  const UUID = await world.map({ FunctionName: 'orphaned', EventSourceArn: queue.arn })
+  const result = async (): Promise<string> => (await world.state(UUID)).LastProcessingResult ?? ''
+
+  await world.lambda.send(new DeleteFunctionCommand({ FunctionName: 'orphaned' }))
+  await until('the mapping says why', async () => (await result()).startsWith('PROBLEM: Function not found'))
+  await send(world, queue, 'waits')
+  const waiting = await left(world, queue)
+  await world.define('orphaned')
+
+  await emptied(world, queue)
+  assert.is(waiting, 1)
+  const [attributes] = world
+    .given('orphaned')
+    .flatMap(recordsOf)
+    .map((record) => record['attributes'] as Record<string, string>)
+  assert.is(attributes?.['ApproximateReceiveCount'], '1')
+  await until('all is well', async () => (await result()) === '')
+})
+
+test('a queue that cannot be reached is named as the problem', async () => {
+  await using lambent = await startLambent({ settings: { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' } })
+  await deploy(lambent.url, 'unreached', await zipOf({ 'index.js': 'exports.handler = () => null' }))
+  const path = `${lambent.url}/2015-03-31/event-source-mappings`
+  const EventSourceArn = 'arn:aws:sqs:us-east-1:000000000000:nowhere'
+
+  const created = await fetch(path, {
+    method: 'POST',
+    body: JSON.stringify({ FunctionName: 'unreached', EventSourceArn }),
+  })
+  // the cast: looked at member by member
+  const { UUID } = (await created.json()) as { UUID: string }
+  const mapping = await until('it says so', async () => {
+    const answer = (await (await fetch(`${path}/${UUID}`)).json()) as Record<string, string>
+    return answer['LastProcessingResult'] !== undefined && answer['State'] === 'Enabled' ? answer : undefined
+  })
+
+  assert.is(created.status, 202)
+  assert.match(mapping['LastProcessingResult'] ?? '', /^PROBLEM: .*ECONNREFUSED 127\.0\.0\.1:1/)
 })
 
 test('stops cleanly in the end', async () => {
