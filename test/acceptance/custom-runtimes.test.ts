@@ -134,6 +134,7 @@ async function work() {
     const next = await fetch(api + 'next')
     const id = next.headers.get('lambda-runtime-aws-request-id')
     const event = await next.json()
+    console.log(JSON.stringify({ requestId: id, message: 'working on ' + event.n }))
     // Nobody is answered before all are there.
     await new Promise((resolve) => { waiting.push(resolve); if (waiting.length === event.together) waiting.forEach((go) => go()) })
     const body = JSON.stringify({ event, pid: process.pid, asked: process.env.AWS_LAMBDA_MAX_CONCURRENCY })
@@ -146,9 +147,8 @@ for (let count = 0; count < Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY); coun
   await define(lambent.url, provided('several', { program }, { tags, timeoutSeconds: 20 }))
 
   const calls = [1, 2, 3, 4].map((n) => call(lambent, 'several', { n, together: 4 }))
-  const bodies = (await Promise.all(calls)).map(
-    ({ body }) => body as { event: { n: number }; pid: number; asked: string },
-  )
+  const answers = await Promise.all(calls)
+  const bodies = answers.map(({ body }) => body as { event: { n: number }; pid: number; asked: string })
 
   assert.equal(
     bodies.map(({ event }) => event.n),
@@ -156,6 +156,10 @@ for (let count = 0; count < Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY); coun
   )
   assert.is(new Set(bodies.map(({ pid }) => pid)).size, 1)
   assert.is(bodies[0]?.asked, '4')
+  for (const [index, { requestId }] of answers.entries()) {
+    const own = (await logOf(lambent, requestId)).filter((line) => line.includes('working on'))
+    assert.equal(own, [JSON.stringify({ requestId, message: `working on ${index + 1}` })])
+  }
 })
 
 custom('without a bootstrap that can be started there is no entry point', async () => {

@@ -24,6 +24,7 @@ import type { LoadOutcome, RuntimeEvents } from './runtime-events.ts'
 import { RuntimeOutput } from './runtime-output.ts'
 import { RuntimeProcess, type RuntimeExit } from './runtime-process.ts'
 import { SessionMemory } from './session-memory.ts'
+import { SharedOutput } from './shared-output.ts'
 
 /** Where the code lies in a sandbox; elsewhere there is none. */
 const SANDBOXED_ROOT = '/var/task'
@@ -59,6 +60,13 @@ export class Bridge {
   #ending: Promise<void> | undefined
   /** Whose lines those are that come now: with one at a time the latest, as on AWS. */
   #writer = ''
+  readonly #lines = new SharedOutput({
+    running: () => this.#api.running,
+    write: (line, requestId) => {
+      this.#writer = requestId ?? this.#writer
+      this.#log.write(line)
+    },
+  })
 
   constructor(
     connection: Connection,
@@ -99,6 +107,11 @@ export class Bridge {
     this.#runtime = this.#relay ?? this.#api
   }
 
+  /** Whether lines of several invocations come out of one pipe without a word of whose they are. */
+  get #shared(): boolean {
+    return this.#specialization.concurrency > 1 && this.#runtime === this.#api
+  }
+
   /** Request id of the invocation that is writing; '' outside of any. */
   get writer(): string {
     return this.#writer
@@ -117,7 +130,8 @@ export class Bridge {
     try {
       const output = new RuntimeOutput({
         write: (bytes) => {
-          this.#log.write(bytes)
+          if (this.#shared) this.#lines.push(bytes)
+          else this.#log.write(bytes)
           this.#host.functionPrinted(bytes)
         },
       })
@@ -239,8 +253,8 @@ export class Bridge {
   #started(invocation: HeldInvocation): void {
     this.#output?.drain()
     // A Node.js runtime of our own says itself whose lines it writes.
-    const says = this.#runtime === this.#relay || this.#specialization.concurrency > 1
-    this.#writer = says ? '' : invocation.meta.requestId
+    if (this.#runtime === this.#relay) this.#writer = ''
+    else if (!this.#shared) this.#writer = invocation.meta.requestId
     if (this.#host.holdsInvocations) {
       this.#held = invocation
       this.#runtime.pause()
@@ -269,6 +283,7 @@ export class Bridge {
     if (failure === undefined || this.#process?.pid === undefined) this.#runtimeGone()
     if (this.#ending !== undefined) return
     this.#output?.drain()
+    this.#lines.flush()
     const carried = signal === null ? undefined : MEMORY_SIGNALS[signal]
     if (carried === undefined) {
       const ended: RuntimeEnded = { code, signal, logBytes: this.#log.writtenBytes }

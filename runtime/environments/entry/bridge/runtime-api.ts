@@ -52,6 +52,11 @@ export class RuntimeApi {
     this.#desk = new Desk({ connection, concurrency, onWork: () => this.#serve() })
   }
 
+  /** Request ids of what the runtime works on. */
+  get running(): readonly string[] {
+    return [...this.#desk.running.values()].map(({ meta }) => meta.requestId)
+  }
+
   get routes(): readonly ApiRoute[] {
     const runtime = '^/2018-06-01/runtime'
     const route = (method: ApiRoute['method'], path: string, answer: ApiRoute['answer']): ApiRoute => ({
