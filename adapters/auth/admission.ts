@@ -10,7 +10,7 @@ import { AuthError, mismatch, missingToken } from './auth-error.ts'
 import { Authenticator, type Claim, type Transport } from './authenticator.ts'
 import { arnOfPrincipal, type Caller } from './caller.ts'
 import { soleHeader, type SignedRequest } from './canonical.ts'
-import { evaluatePolicy } from './policy.ts'
+import { evaluatePolicy, type PolicyVerdict } from './policy.ts'
 import { accountNamed, functionNamed, ofQueryAction, requirementOf, type Requirement } from './requirement.ts'
 
 /** What letting requests in is decided with. */
@@ -100,28 +100,48 @@ export class Admission {
       return this.#authorizeAcross(principal, scopeFrom(owner, scope.region), asked, label ?? '')
     const functionName =
       named === undefined ? undefined : functionNamed(named, scope, label === undefined ? 'body' : 'path')
-    if (asked.action === undefined || allows(principal.grants, asked.action, functionName))
-      return { principal, scope }
-    throw denied(principal, asked.operation, scope, functionName, 'identity')
+    if (asked.action !== undefined && !allows(principal.grants, asked.action, functionName))
+      throw denied(principal, asked.operation, scope, functionName, 'identity')
+    const isJudged = this.#parts.mode === 'policies' && label !== undefined && !isRepair(principal, asked)
+    if (isJudged && functionName !== undefined)
+      if (this.#verdict(principal, scope, asked, label, functionName) === 'denied')
+        throw denied(principal, asked.operation, scope, functionName, 'explicit deny')
+    return { principal, scope }
   }
 
   /** Into another account leads only what both sides allow. */
   #authorizeAcross(principal: Principal, scope: Scope, asked: Requirement, label: string): Caller {
     const functionName = functionNamed(label, scope, 'path')
-    const record = functionName === undefined ? undefined : this.#parts.registry.find(scope, functionName)
     if (asked.action === undefined || !allows(principal.grants, asked.action, functionName))
       throw denied(principal, asked.operation, scope, functionName, 'identity')
-    const qualifier = asked.qualifier ?? qualifierIn(label)
-    const verdict = evaluatePolicy(record?.policies.get(qualifier ?? '')?.statements ?? [], {
-      principal: { kind: 'identity', arn: arnOfPrincipal(principal), account: principal.account },
-      action: asked.operation,
-      resource: functionArn(scope, functionName ?? '', qualifier),
-      context: { 'aws:principalorgid': principal.organization ?? undefined },
-    })
+    const verdict =
+      functionName === undefined ? 'unsaid' : this.#verdict(principal, scope, asked, label, functionName)
     if (verdict === 'allowed') return { principal, scope }
     throw denied(principal, asked.operation, scope, functionName, 'resource')
   }
+
+  /** What the policy of the function, or of the qualifier that is named, says. */
+  #verdict(
+    principal: Principal,
+    scope: Scope,
+    asked: Requirement,
+    label: string,
+    functionName: string,
+  ): PolicyVerdict {
+    const qualifier = asked.qualifier ?? qualifierIn(label) ?? ''
+    const record = this.#parts.registry.find(scope, functionName)
+    return evaluatePolicy(record?.policies.get(qualifier)?.statements ?? [], {
+      principal: { kind: 'identity', arn: arnOfPrincipal(principal), account: principal.account },
+      action: asked.operation,
+      resource: functionArn(scope, functionName, qualifier),
+      context: { 'aws:principalorgid': principal.organization ?? undefined },
+    })
+  }
 }
+
+/** A policy that denies everything to everybody can still be taken back by who administers the engine. */
+const isRepair = (principal: Principal, { operation }: Requirement): boolean =>
+  /(Policy|Permission)$/.test(operation) && allows(principal.grants, 'admin', undefined)
 
 /** As IAM words it. */
 export function denied(
@@ -129,12 +149,16 @@ export function denied(
   operation: string,
   scope: Scope,
   functionName: string | undefined,
-  policy: 'identity' | 'resource',
+  why: 'identity' | 'resource' | 'explicit deny',
 ): AuthError {
   const resource = functionName === undefined ? '*' : functionArn(scope, functionName)
+  const because =
+    why === 'explicit deny'
+      ? 'with an explicit deny in a resource-based policy'
+      : `because no ${why}-based policy allows the ${operation} action`
   return new AuthError(
     'AccessDeniedException',
-    `User: ${arnOfPrincipal(principal)} is not authorized to perform: ${operation} on resource: ${resource} because no ${policy}-based policy allows the ${operation} action`,
+    `User: ${arnOfPrincipal(principal)} is not authorized to perform: ${operation} on resource: ${resource} ${because}`,
   )
 }
 

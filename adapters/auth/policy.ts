@@ -7,6 +7,9 @@ export type PolicyPrincipal =
   | { readonly kind: 'service'; readonly name: string }
   | { readonly kind: 'anonymous' }
 
+/** What a policy says of a question; `unsaid`: nothing. */
+export type PolicyVerdict = 'allowed' | 'denied' | 'unsaid'
+
 /** A question to a resource policy. */
 export interface PolicyQuestion {
   readonly principal: PolicyPrincipal
@@ -27,7 +30,7 @@ export interface PolicyQuestion {
 export function evaluatePolicy(
   statements: readonly PolicyStatement[],
   question: PolicyQuestion,
-): 'allowed' | 'denied' | 'unsaid' {
+): PolicyVerdict {
   let verdict: 'allowed' | 'unsaid' = 'unsaid'
   for (const statement of statements) {
     const denies = statement['Effect'] === 'Deny'
@@ -62,6 +65,7 @@ function meansPrincipal(given: unknown, principal: PolicyPrincipal): boolean {
 /** How one operator compares what a policy says with what is the case. */
 type Operator = (expected: string, actual: string) => boolean
 
+/** Each also with `Not` before its last word, and with `IfExists` behind it. */
 const OPERATORS: Readonly<Record<string, Operator>> = {
   stringequals: (expected, actual) => expected === actual,
   stringequalsignorecase: (expected, actual) => expected.toLowerCase() === actual.toLowerCase(),
@@ -75,11 +79,15 @@ function conditionsHold(condition: unknown, context: PolicyQuestion['context'], 
   if (condition === undefined) return true
   if (!isRecord(condition)) return ifUnknown
   return Object.entries(condition).every(([name, members]) => {
-    const operator = OPERATORS[name.toLowerCase()]
-    if (operator === undefined || !isRecord(members)) return ifUnknown
+    const [, stem = '', not, ending = '', ifExists] =
+      /^(string|arn|bool|null)(not)?(\w*?)(ifexists)?$/.exec(name.toLowerCase()) ?? []
+    const operator = OPERATORS[stem + ending]
+    if ((operator === undefined && stem !== 'null') || !isRecord(members)) return ifUnknown
     return Object.entries(members).every(([key, expected]) => {
       const actual = context[key.toLowerCase()]
-      return actual !== undefined && texts(expected).some((one) => operator(one, actual))
+      if (operator === undefined) return texts(expected).includes(String(actual === undefined))
+      if (actual === undefined) return not !== undefined || ifExists !== undefined
+      return texts(expected).some((one) => operator(one, actual)) === (not === undefined)
     })
   })
 }

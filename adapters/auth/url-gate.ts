@@ -10,7 +10,7 @@ import { AuthError } from './auth-error.ts'
 import type { Authenticator } from './authenticator.ts'
 import { arnOfPrincipal, uniqueIdOf } from './caller.ts'
 import { transportOf } from './gate.ts'
-import { evaluatePolicy, type PolicyPrincipal } from './policy.ts'
+import { evaluatePolicy, type PolicyPrincipal, type PolicyVerdict } from './policy.ts'
 
 /** Who may call function URLs and routes. */
 export interface UrlGate {
@@ -41,8 +41,8 @@ export function createUrlGate(parts: UrlGateParts): UrlGate {
     iam: (signed) => decide(parts, signed),
     refusePublic: (target) => {
       if (parts.mode !== 'policies') return undefined
-      const isGranted = grantsUrl(parts, target, 'NONE', { kind: 'anonymous' }, undefined)
-      return isGranted ? undefined : forbidden(NOT_GRANTED)
+      const said = verdictOf(parts, target, 'NONE', { kind: 'anonymous' }, undefined)
+      return said === 'allowed' ? undefined : forbidden(NOT_GRANTED)
     },
   }
 }
@@ -72,26 +72,30 @@ function proven(authenticator: Authenticator, signed: SignedRequest): Principal 
   return claim.principal
 }
 
-/** In its own account either side is enough; from another one both are needed. Routes have no policies. */
+/**
+ * In its own account either side is enough, from another one both are needed, and what a policy denies is
+ * denied. Routes have no policies.
+ */
 function isAllowed(parts: UrlGateParts, signed: SignedRequest, principal: Principal): boolean {
   const { account, organization } = principal
   const may = allows(principal.grants, 'invoke', signed.functionName)
   const identity = { kind: 'identity', arn: arnOfPrincipal(principal), account } as const
-  const isGranted = (): boolean =>
-    parts.mode === 'policies' &&
-    signed.service === 'lambda' &&
-    grantsUrl(parts, signed, 'AWS_IAM', identity, organization ?? undefined)
-  return account === signed.scope.account ? may || isGranted() : may && isGranted()
+  const said =
+    parts.mode === 'policies' && signed.service === 'lambda'
+      ? verdictOf(parts, signed, 'AWS_IAM', identity, organization ?? undefined)
+      : 'unsaid'
+  if (said === 'denied') return false
+  return account === signed.scope.account ? may || said === 'allowed' : may && said === 'allowed'
 }
 
 /** Since October 2025 AWS wants both grants: one for the URL, one for the function behind it. */
-function grantsUrl(
+function verdictOf(
   { registry }: UrlGateParts,
   target: Pick<UrlTarget, 'scope' | 'functionName' | 'qualifier'>,
   authType: 'NONE' | 'AWS_IAM',
   principal: PolicyPrincipal,
   organization: string | undefined,
-): boolean {
+): PolicyVerdict {
   const { scope, functionName, qualifier = '' } = target
   const statements = registry.find(scope, functionName)?.policies.get(qualifier)?.statements ?? []
   const context = {
@@ -100,9 +104,11 @@ function grantsUrl(
     'aws:principalorgid': organization,
   }
   const resource = functionArn(scope, functionName, qualifier)
-  return ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'].every(
-    (action) => evaluatePolicy(statements, { principal, action, resource, context }) === 'allowed',
+  const verdicts = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'].map((action) =>
+    evaluatePolicy(statements, { principal, action, resource, context }),
   )
+  if (verdicts.includes('denied')) return 'denied'
+  return verdicts.every((verdict) => verdict === 'allowed') ? 'allowed' : 'unsaid'
 }
 
 const identityOf = (principal: Principal): IamIdentity => ({

@@ -3,7 +3,9 @@ import {
   CreateAliasCommand,
   CreateFunctionCommand,
   CreateFunctionUrlConfigCommand,
+  DeleteResourcePolicyCommand,
   InvokeCommand,
+  PutResourcePolicyCommand,
   RemovePermissionCommand,
   type AddPermissionCommandInput,
   type LambdaClient,
@@ -224,6 +226,32 @@ urls('with policies another account gets in where both sides allow it', async ()
   const { status, body } = await signedCall(running, path, other)
   assert.is(status, 200)
   assert.is((body['requestContext'] as { accountId: string }).accountId, '111122223333')
+  const policy = {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Sid: 'notMe',
+        Effect: 'Deny',
+        Principal: { AWS: 'arn:aws:iam::000000000000:user/mallory' },
+        Action: 'lambda:InvokeFunction',
+        Resource: FunctionName,
+      },
+    ],
+  }
+  await client.send(
+    new PutResourcePolicyCommand({ ResourceArn: FunctionName, Policy: JSON.stringify(policy) }),
+  )
+  const mallory = await running.key({ name: 'mallory', scopes: ['invoke'] })
+  const refused = await failureOf(running.client(mallory).send(new InvokeCommand({ FunctionName })))
+  assert.match(refused.message, 'with an explicit deny in a resource-based policy')
+  assert.is((await signedCall(running, path, mallory)).status, 403)
+  assert.is((await failureOf(client.send(new InvokeCommand({ FunctionName })))).name, '')
+  const all = { ...policy.Statement[0], Principal: '*', Action: 'lambda:*' }
+  const closed = JSON.stringify({ ...policy, Statement: [all] })
+  await client.send(new PutResourcePolicyCommand({ ResourceArn: FunctionName, Policy: closed }))
+  assert.match((await failureOf(client.send(new InvokeCommand({ FunctionName })))).message, 'explicit deny')
+  await client.send(new DeleteResourcePolicyCommand({ ResourceArn: FunctionName }))
+  assert.is((await failureOf(client.send(new InvokeCommand({ FunctionName })))).name, '')
   const reader = await running.key({ account: '111122223333', scopes: ['read'] })
   const unable = await failureOf(running.client(reader).send(new InvokeCommand({ FunctionName })))
   assert.match(unable.message, 'no identity-based policy')
