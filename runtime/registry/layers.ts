@@ -52,6 +52,11 @@ export interface LayersParts {
   readonly log: Log
 }
 
+/** How long a removed version's package stays. */
+const GRACE_MS = 3_600_000
+/** Packages that stay for that reason; past it the oldest go early. */
+const MAX_REMOVED = 10_000
+
 /** Opens the layers that the store holds. */
 export async function openLayers(parts: LayersParts): Promise<Layers> {
   return new Layers(parts, await loadLayers(parts))
@@ -65,6 +70,8 @@ export class Layers {
   readonly #parts: LayersParts
   readonly #layers: Map<string, Layer>
   readonly #serial = new Serial()
+  /** When versions with a package were removed, by the package's id. */
+  readonly #removed = new Map<string, number>()
 
   constructor(parts: LayersParts, layers: Map<string, Layer>) {
     this.#parts = parts
@@ -95,10 +102,14 @@ export class Layers {
       .reduce((sum, { codePackage }) => sum + codePackage.sizeBytes, 0)
   }
 
-  /** Ids of all packages in use. */
+  /** Ids of all packages in use, or until lately: a function that is being made may just have looked. */
   *packageIds(): Generator<string> {
     for (const layer of this.#layers.values())
       for (const { codePackage } of layer.versions.values()) yield codePackage.id
+    const nowMs = this.#parts.clock.nowMs()
+    for (const [id, removedAtMs] of this.#removed)
+      if (nowMs - removedAtMs < GRACE_MS) yield id
+      else this.#removed.delete(id)
   }
 
   /** Gives the content the layer's next number; no number is given twice. */
@@ -123,13 +134,15 @@ export class Layers {
   async remove(scope: Scope, layerName: string, version: number): Promise<void> {
     await this.#serially(scope, layerName, async () => {
       const layer = this.#layers.get(keyOf(scope, layerName))
-      if (layer?.versions.has(version) !== true) return
+      const removed = layer?.versions.get(version)
+      if (layer === undefined || removed === undefined) return
       const key = [scope.account, scope.region, layerName, version] as const
       await this.#parts.store.commit([
         change('deleteLayerVersion', ...key),
         change('deleteLayerPolicy', ...key),
       ])
       layer.versions.delete(version)
+      this.#noteRemoved(removed.codePackage.id)
     })
   }
 
@@ -159,6 +172,13 @@ export class Layers {
   /** Waits for changes that are under way. */
   async close(): Promise<void> {
     await this.#serial.drained()
+  }
+
+  #noteRemoved(packageId: string): void {
+    this.#removed.delete(packageId) // the newest is at the end
+    this.#removed.set(packageId, this.#parts.clock.nowMs())
+    const [oldest] = this.#removed.keys()
+    if (this.#removed.size > MAX_REMOVED && oldest !== undefined) this.#removed.delete(oldest)
   }
 
   #changePolicy<Policy extends PolicyRecord | undefined>(
