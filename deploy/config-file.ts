@@ -248,7 +248,10 @@ const ownRoutes = ({ name, entry, config }: FunctionSource): RouteSource => ({
 const isGuard = (authorizer: unknown): authorizer is { function: string } =>
   typeof authorizer === 'object' && authorizer !== null && 'function' in authorizer
 
-/** A project is known by its package's name, else by its folder's. */
+/**
+ * A project is known by its package's name, else by where it lies: two folders of the same name must not take
+ * each other's routes away.
+ */
 function projectSource(folder: string): string {
   let name: unknown
   try {
@@ -257,7 +260,7 @@ function projectSource(folder: string): string {
   } catch {
     // most folders have none
   }
-  return `project:${typeof name === 'string' && name !== '' ? name.slice(0, 150) : basename(folder)}`
+  return `project:${typeof name === 'string' && name !== '' ? name : resolve(folder)}`
 }
 
 /** A problem for every route that is declared twice. */

@@ -17,7 +17,7 @@ const RoutesBody = z.strictObject({
   source: z
     .string()
     .min(1)
-    .max(200)
+    .max(4096)
     .describe('Who declares them, such as "project:shop": its earlier routes are replaced'),
   routes: z.array(RouteInput).max(MAX_ROUTES_AT_ONCE),
 })

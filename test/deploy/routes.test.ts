@@ -48,7 +48,7 @@ routing('a project’s and its functions’ routes are said in the Lambent API�
 
   assert.equal(warnings, [])
   const [shop, ...others] = routeSources
-  assert.is(shop?.source, 'project:shop')
+  assert.is(shop?.source, `project:${path}`)
   assert.equal(shop?.routes, [
     { route: 'GET /pets/{id}', function: 'all-pets' },
     { route: '$default', function: 'all-pets:live' },
@@ -90,23 +90,26 @@ routing('a project’s and its functions’ routes are said in the Lambent API�
   )
 })
 
-routing('a project is known by its package’s name, and one without routes still says so', async () => {
-  using folder = temporaryDirectory()
-  const path = project(folder, {
-    'package.json': '{ "name": "@acme/shop" }',
-    'functions/count/index.ts': FUNCTION,
-  })
+routing(
+  'a project is known by its package’s name, else by its folder, and one without routes still says so',
+  async () => {
+    using folder = temporaryDirectory()
+    const path = project(folder, {
+      'package.json': '{ "name": "@acme/shop" }',
+      'functions/count/index.ts': FUNCTION,
+    })
 
-  const { routeSources } = await loadProject([path])
+    const { routeSources } = await loadProject([path])
 
-  assert.equal(
-    routeSources.map(({ source, routes }) => [source, routes.length]),
-    [
-      ['project:@acme/shop', 0],
-      ['function:count', 0],
-    ],
-  )
-})
+    assert.equal(
+      routeSources.map(({ source, routes }) => [source, routes.length]),
+      [
+        ['project:@acme/shop', 0],
+        ['function:count', 0],
+      ],
+    )
+  },
+)
 
 routing('mistakes are told together, with file and key', async () => {
   using folder = temporaryDirectory()
