@@ -6,7 +6,6 @@ import { invokeBatch, type BatchAnswer, type InvocationParts } from './batch-inv
 import { verdictOf } from './item-failures.ts'
 import type { QueueMessage } from './queue-record.ts'
 import type { Queue } from './queue.ts'
-import { problemText } from './source-failure.ts'
 
 /** What one batch of a queue is run with. */
 export interface QueueBatchParts extends InvocationParts {
@@ -63,7 +62,7 @@ export class QueueBatchRun {
 
   /** The answer of a function that ran, after as many throttles as it takes; what refuses it for good. */
   async #answer(): Promise<BatchAnswer> {
-    const { record, messages, clock, stopping, onThrottle, onResult } = this.#parts
+    const { record, messages, clock, stopping, onThrottle, log } = this.#parts
     const backoff = new Backoff(FIRST_PAUSE_MS, LAST_PAUSE_MS)
     const event = { Records: messages.map((message) => message.record) }
     for (;;) {
@@ -71,7 +70,7 @@ export class QueueBatchRun {
       if (answer.kind !== 'refused' || answer.reason === 'stopping' || answer.reason === 'missing')
         return answer
       if (answer.reason === 'throttled') onThrottle()
-      onResult(problemText(answer.message))
+      log.debug('batch waits', { eventSourceId: record.id, reason: answer.message })
       if (!(await pause(clock, backoff.next(), stopping))) return answer
     }
   }
@@ -80,8 +79,7 @@ export class QueueBatchRun {
     const { messages, queue, record, onResult, log } = this.#parts
     if (answer.kind === 'refused') {
       // It did not run: somebody else may have the messages at once.
-      await queue.hide(handlesOf(messages), 0)
-      return onResult(problemText(answer.message))
+      return await queue.hide(handlesOf(messages), 0)
     }
     if (answer.kind === 'function-error') {
       log.debug('batch failed', { eventSourceId: record.id, requestId: answer.requestId })

@@ -11,7 +11,7 @@ import { filterableMessage, queueMessage, type QueueMessage } from './queue-reco
 import { CALL_MESSAGES, type Queue } from './queue.ts'
 import { createRecordFilter, type Filterable } from './record-filter.ts'
 import type { SourceArn } from './source-arn.ts'
-import { problemOf, problemText } from './source-failure.ts'
+import { problemOf } from './source-failure.ts'
 
 /** What a queue's poller is built of. */
 export interface QueuePollerParts extends InvocationParts {
@@ -104,21 +104,23 @@ export class QueuePoller implements Poller {
 
   /** Receiving counts against a message, so it waits until the function could run. */
   async #mayReceive(): Promise<boolean> {
-    const { clock, hasRoom, onResult, record } = this.#parts
+    const { clock, hasRoom, log, record } = this.#parts
     const { signal } = this.#reading
     if (this.#running.size >= this.#concurrency) {
       await new Promise<void>((resolve) => (this.#freed = resolve))
       return false
     }
     const refusal = refusalNow(this.#parts, record)
-    if (refusal === undefined && this.#isRefused) onResult('OK')
-    this.#isRefused = refusal !== undefined
     if (refusal !== undefined) {
-      onResult(problemText(refusal.message))
+      // Queues show nothing of their functions; whoever wonders finds it in the log.
+      if (!this.#isRefused)
+        log.warn('event source waits for its function', { eventSourceId: record.id, reason: refusal.message })
+      this.#isRefused = true
       this.#begun()
       await pause(clock, this.#backoff.next(), signal)
       return false
     }
+    this.#isRefused = false
     if (hasRoom()) return true
     await pause(clock, FIRST_PAUSE_MS, signal)
     return false
