@@ -127,7 +127,7 @@ unlessMissing(isolation, lacks('hardened'))('cannot fill more than its /tmp (har
   assert.is((await call(lambent, 'fills', { look: true })).body, 0)
 })
 
-isolation('finds an empty /tmp after its predecessor died', async () => {
+isolation('finds in /tmp what its predecessor left when it died', async () => {
   await using lambent = await startLambent()
   await define(
     lambent,
@@ -146,7 +146,7 @@ isolation('finds an empty /tmp after its predecessor died', async () => {
   const dead = await call(lambent, 'dies', { die: true })
   const fresh = await call(lambent, 'dies')
 
-  assert.equal([first.body, warm.body, fresh.body], [[], ['mine'], []])
+  assert.equal([first.body, warm.body, fresh.body], [[], ['mine'], ['mine']])
   assert.is(failureOf(dead).errorType, 'Runtime.ExitError')
 })
 
