@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import {
   CreateCapacityProviderCommand,
   CreateFunctionCommand,
+  GetCapacityProviderCommand,
   InvokeCommand,
   LambdaClient,
   PublishVersionCommand,
@@ -189,6 +190,38 @@ providers(
 
     assert.is(before.version, '$LATEST')
     assert.equal([after.version, named.version], ['$LATEST.PUBLISHED', '$LATEST.PUBLISHED'])
+  },
+)
+
+providers(
+  'providers, bounds and the newest version are there again after a restart of the engine',
+  async () => {
+    using folder = temporaryDirectory()
+    {
+      await using first = await startLambent({ argv: RESOURCES, data: folder.path })
+      const client = clientOf(first)
+      await aPool(client, 2)
+      await inPool(first, 'again', 1)
+      await client.send(new PublishVersionCommand({ FunctionName: 'again', PublishTo: 'LATEST_PUBLISHED' }))
+      await scale(client, 'again', 1, 2)
+      await first.kill()
+    }
+
+    await using second = await startLambent({ argv: RESOURCES, data: folder.path })
+    const client = clientOf(second)
+    await until('one is ready before anybody asks', async () => {
+      const ready = await environmentsOf(second, 'again')
+      return ready.length === 1 && ready.every(({ state }) => state === 'idle')
+    })
+    const { CapacityProvider } = await client.send(
+      new GetCapacityProviderCommand({ CapacityProviderName: 'pool' }),
+    )
+    const tooMany = await scale(client, 'again', 3, 3).catch((error: Error) => error)
+
+    assert.is(CapacityProvider?.State, 'Active')
+    assert.is(CapacityProvider?.CapacityProviderScalingConfig?.MaxVCpuCount, 2)
+    assert.is((await call(client, 'again')).version, '$LATEST.PUBLISHED')
+    assert.match((tooMany as Error).message, /capacity-provider:pool has 2 cpu/)
   },
 )
 
