@@ -45,6 +45,7 @@ function destinationMessage(outcome: OutgoingOutcome, withPayloads: boolean): Ou
   const end = event.reason === 'success' ? 'Success' : 'Failure'
   return {
     body: invocationRecord(outcome, withPayloads),
+    ...traceOf(event),
     envelope: {
       source: 'lambda',
       detailType: `Lambda Function Invocation Result - ${end}`,
@@ -54,6 +55,9 @@ function destinationMessage(outcome: OutgoingOutcome, withPayloads: boolean): Ou
     objectKey: objectKey(event.functionName, event.endedAtMs, event.id),
   }
 }
+
+const traceOf = ({ traceId }: OutgoingOutcome['event']): Pick<OutgoingMessage, 'traceHeader'> =>
+  traceId === '' ? {} : { traceHeader: traceId }
 
 /** Payloads go in as they are: parsed and written anew, their numbers could change. */
 export function invocationRecord({ event, functionArn }: OutgoingOutcome, withPayloads: boolean): string {
@@ -93,6 +97,7 @@ function deadLetter({ event }: OutgoingOutcome): OutgoingMessage {
   const text = (value: string): MessageAttribute => ({ type: 'String', value: permitted(value) })
   return {
     body: permittedJson(event.payload.toString('utf8')),
+    ...traceOf(event),
     attributes: {
       RequestID: text(event.id),
       ErrorCode: { type: 'Number', value: code },

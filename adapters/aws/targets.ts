@@ -1,4 +1,4 @@
-import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
+import type { MessageAttributeValue, SendMessageCommandInput } from '@aws-sdk/client-sqs'
 import type { Clock } from '../../runtime/clock.ts'
 import { EngineError, type ErrorCode } from '../../runtime/errors.ts'
 import type { Invoker } from '../../runtime/invoke/types.ts'
@@ -13,6 +13,8 @@ export interface OutgoingMessage {
   readonly body: string
   /** For queues and topics. */
   readonly attributes?: Readonly<Record<string, MessageAttribute>>
+  /** For queues: the trace that the message belongs to, as X-Ray's header has it. */
+  readonly traceHeader?: string
   /** For event buses, which take nothing without it. */
   readonly envelope?: EventEnvelope
   /** For buckets, which take nothing without it. */
@@ -75,10 +77,8 @@ export function createTargets(parts: {
     const { SendMessageCommand } = await import('@aws-sdk/client-sqs')
     const client = await clients.get('sqs', { account: scope.account, region: target.scope.region })
     try {
-      await client.send(
-        new SendMessageCommand({ QueueUrl, MessageBody: message.body, ...attributesOf(message) }),
-        abort,
-      )
+      const sent = { QueueUrl, MessageBody: message.body, ...attributesOf(message), ...traceOf(message) }
+      await client.send(new SendMessageCommand(sent), abort)
     } catch (error) {
       queueUrls.clear() // it may be another queue of that name by now
       throw error
@@ -197,6 +197,13 @@ function attributesOf({ attributes }: OutgoingMessage): {
   )
   return { MessageAttributes: Object.fromEntries(entries) }
 }
+
+const traceOf = ({
+  traceHeader,
+}: OutgoingMessage): Pick<SendMessageCommandInput, 'MessageSystemAttributes'> =>
+  traceHeader === undefined
+    ? {}
+    : { MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: traceHeader } } }
 
 /** What a failure means to whoever may try again. */
 function undelivered(arn: string, cause: unknown): EngineError {

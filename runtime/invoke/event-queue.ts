@@ -18,6 +18,7 @@ import type { EventQueueParts } from './event-queue-parts.ts'
 import { recalledResponse, rememberedResponse, unrunRecord } from './event-records.ts'
 import { FunctionQueue, type QueuedEvent } from './function-queue.ts'
 import type { RunRequest } from './invocation-run.ts'
+import { traceIdOf } from './trace.ts'
 import type { EventRefusal, EventRequest, InvokeSink } from './types.ts'
 
 /** Accepted events of one function that may wait; past it callers are throttled. */
@@ -88,7 +89,8 @@ export class EventQueue {
       functionId,
       functionName: request.functionName,
       qualifier: request.qualifier ?? '',
-      traceId: request.traceId,
+      // One for all attempts.
+      traceId: request.traceId === '' ? traceIdOf(request.requestId, now) : request.traceId,
       clientContext: request.clientContext,
       tenantId: request.tenantId,
       acceptedAtMs: now,

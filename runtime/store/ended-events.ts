@@ -60,15 +60,20 @@ CREATE TRIGGER ended_event_removed AFTER DELETE ON ended_events BEGIN
 END;
 `
 
+/** The trace that an event belonged to; those that ended before this step have none. */
+export const endedEventTracesSchema = `
+ALTER TABLE ended_events ADD COLUMN trace_id TEXT NOT NULL DEFAULT '';
+`
+
 /** What a row costs beside its payload and response, about. */
 const ROW_BYTES = 500
 
 /** Named writes of this family: name -> SQL. */
 export const endedEventStatements = {
   // Copied inside the database, so that the payload does not pass through the engine again.
-  endEvent: `INSERT INTO ended_events (id, account, region, function_name, qualifier, client_context, tenant_id,
-      reason, attempts, ended_at_ms, is_kept, owed, executed_version, is_error, size_bytes, crc, response, payload)
-    SELECT id, account, region, function_name, qualifier, client_context, tenant_id,
+  endEvent: `INSERT INTO ended_events (id, account, region, function_name, qualifier, trace_id, client_context,
+      tenant_id, reason, attempts, ended_at_ms, is_kept, owed, executed_version, is_error, size_bytes, crc, response, payload)
+    SELECT id, account, region, function_name, qualifier, trace_id, client_context, tenant_id,
       ?, ?, ?, ?, ?, ?, ?, payload_bytes + ?, crc, ?, payload FROM events WHERE id = ?`,
   addDelivery: `INSERT INTO deliveries (event_id, kind, target, state, attempts, created_at_ms, settled_at_ms,
       last_error) VALUES (?, ?, ?, ?, 0, ?, ?, ?)`,
@@ -123,6 +128,8 @@ export interface EndedEvent extends EventEnd {
   readonly scope: Scope
   readonly functionName: string
   readonly qualifier: string
+  /** '' when it is not known. */
+  readonly traceId: string
   readonly clientContext: string
   readonly tenantId: string
   readonly payload: EventPayload
@@ -209,8 +216,8 @@ export function readDeliveries(reader: Database, eventId: string): DeliveryRecor
 
 /** One event that was kept beyond its end; undefined when it was not, or is not any more. */
 export function readEndedEvent(reader: Database, id: string): EndedEvent | undefined {
-  const sql = `SELECT id, account, region, function_name, qualifier, client_context, tenant_id, reason, attempts,
-    ended_at_ms, executed_version, is_error, crc, response, payload FROM ended_events WHERE id = ?`
+  const sql = `SELECT id, account, region, function_name, qualifier, trace_id, client_context, tenant_id, reason,
+    attempts, ended_at_ms, executed_version, is_error, crc, response, payload FROM ended_events WHERE id = ?`
   const row = statementsOf(reader).get(sql, [id]) as EndedEventRow | undefined // the columns of the statement
   if (row === undefined) return undefined
   const { executed_version: executedVersion, response } = row
@@ -220,6 +227,7 @@ export function readEndedEvent(reader: Database, id: string): EndedEvent | undef
     scope: { account: row.account, region: row.region },
     functionName: row.function_name,
     qualifier: row.qualifier,
+    traceId: row.trace_id,
     clientContext: row.client_context,
     tenantId: row.tenant_id,
     reason: row.reason,
@@ -260,6 +268,7 @@ interface EndedEventRow {
   region: string
   function_name: string
   qualifier: string
+  trace_id: string
   client_context: string
   tenant_id: string
   reason: string

@@ -1,7 +1,7 @@
 import { attachmentsSchema } from './attachments.ts'
 import { codeSigningSchema } from './code-signing.ts'
 import { capacitySchema } from './capacity.ts'
-import { endedEventsSchema } from './ended-events.ts'
+import { endedEventsSchema, endedEventTracesSchema } from './ended-events.ts'
 import { eventsSchema } from './events.ts'
 import { eventSourcesSchema } from './event-sources.ts'
 import { functionsSchema } from './functions.ts'
@@ -31,4 +31,5 @@ export const MIGRATIONS: readonly string[] = [
   capacitySchema,
   endedEventsSchema,
   keysSchema,
+  endedEventTracesSchema,
 ]

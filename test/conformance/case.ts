@@ -37,20 +37,22 @@ type NewFunction = Partial<CreateFunctionCommandInput> & {
 export class CaseRun {
   readonly service: Service
   readonly name: string
-  readonly outcomes: Outcome[] = []
+  readonly outcomes: Outcome[]
   readonly #recording: Recording
-  readonly #matching = new Matching()
+  readonly #matching: Matching
   readonly #real = new Set<string>()
 
-  constructor(service: Service, recording: Recording, name: string) {
+  constructor(service: Service, recording: Recording, name: string, of?: CaseRun) {
     this.service = service
     this.#recording = recording
     this.name = name
+    this.outcomes = of?.outcomes ?? []
+    this.#matching = of === undefined ? new Matching() : of.#matching
   }
 
-  /** The same case at another service, to send from; what is compared is compared here. */
+  /** The same case against another service: what comes of it counts here. */
   on(service: Service): CaseRun {
-    return new CaseRun(service, this.#recording, this.name)
+    return new CaseRun(service, this.#recording, this.name, this)
   }
 
   /** Sends a command whose answer was not recorded, or is looked at by the script. */

@@ -5,6 +5,7 @@ import { CaseRun, type Case } from './case.ts'
 import { ATTACHMENT_CASES } from './cases/attachments.ts'
 import { CODE_SIGNING_CASES } from './cases/code-signing.ts'
 import { CAPACITY_CASES } from './cases/capacity.ts'
+import { DESTINATION_CASES } from './cases/destinations.ts'
 import { EVENT_SOURCE_CASES } from './cases/event-sources.ts'
 import { FUNCTION_CASES } from './cases/functions.ts'
 import { INVOKE_CASES } from './cases/invoking.ts'
@@ -33,7 +34,7 @@ const CASES: readonly Case[] = [
   ...URL_CASES,
   ...INVOKE_CASES,
   ...PROVIDED_CASES,
-  ...(NO_PYTHON === undefined ? PYTHON_CASES : []),
+  ...(NO_PYTHON === undefined ? [...PYTHON_CASES, ...DESTINATION_CASES] : []),
   ...LAYER_CASES,
   ...CODE_SIGNING_CASES,
   ...SETTING_CASES,

@@ -76,7 +76,9 @@ const ANYTHING = new Set([
 const isTime = (text: string): boolean =>
   text === 'date' || text === 'datetime' || text === 'timestamp' || /^<timestamp:[^<>]+>$/.test(text)
 const isMoment = (value: unknown): boolean =>
-  typeof value === 'number' ? value > 1.6e9 : typeof value === 'string' && !Number.isNaN(Date.parse(value))
+  typeof value === 'number'
+    ? value > 1.6e9
+    : typeof value === 'string' && (/^\d{13}$/.test(value) || !Number.isNaN(Date.parse(value)))
 
 const isJsonObject = (text: string): boolean => {
   try {

@@ -22,6 +22,7 @@ const outcome = (
     scope: { account: '000000000000', region: 'us-east-1' },
     functionName: 'orders',
     qualifier: 'live',
+    traceId: 'Root=1-2-3',
     clientContext: '',
     tenantId: '',
     reason: 'retries-exhausted',
@@ -98,6 +99,7 @@ telling('a dead-letter target gets the event alone, and why in attributes', asyn
   const [message] = await sent(outcome({}, 'dead-letter'))
 
   assert.is(message?.body, '{"n":12345678901234567890}')
+  assert.is(message?.traceHeader, 'Root=1-2-3')
   assert.equal(message?.attributes, {
     RequestID: { type: 'String', value: ID },
     ErrorCode: { type: 'Number', value: '200' },
