@@ -62,7 +62,9 @@ killing.after(async () => {
       `\nchecked: seed ${seed}: ${cycles} kills, ${report.killedWithWaiting} with retries waiting, ${report.killedWithOwed} with deliveries owed`,
       `${report.accepted} events accepted (${Object.entries(report.kinds)
         .map(([plan, amount]) => `${amount} fail ${plan}`)
-        .join(', ')}), ${report.runs} runs`,
+        .join(
+          ', ',
+        )}), ${report.runs} runs; all at rest ${Math.round(report.restMs / 1000)} s after the last kill`,
       `${report.outcomeProblems.length} problems with outcomes, ${report.deliveryProblems.length} with deliveries, ${report.attemptProblems.length} with attempts`,
       `${report.records} records and ${report.deadLetters} dead letters taken, ${report.repeated} of them more than once\n`,
     ].join('; '),
