@@ -115,7 +115,7 @@ function told(payload: object, retries: string | undefined): Case['script'] {
     })
 }
 
-/** A retry that would come after the age limit is not waited for: the delays stand for a limit between them. */
+/** A retry that would come after the age limit is not waited for: the delays lie on either side of it. */
 async function tooOld(outer: CaseRun): Promise<void> {
   const raising = atLine(
     5,
