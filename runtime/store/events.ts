@@ -163,15 +163,29 @@ export function newestEventHeads(
   query: { scope?: Scope | undefined; functionName?: string | undefined; beforeId?: string | undefined },
   limit: number,
 ): EventHead[] {
-  const sql = `SELECT * FROM (${HEADS} WHERE id < ? ORDER BY id DESC LIMIT 20000)
-    WHERE (? IS NULL OR function_name = ?) AND (? IS NULL OR (account = ? AND region = ?))
-    ORDER BY id DESC LIMIT ?`
-  const { scope, functionName = null, beforeId = '~' } = query
-  const account = scope?.account ?? null
-  const parameters = [beforeId, functionName, functionName, account, account, scope?.region ?? null, limit]
-  const rows = statementsOf(reader).rows(sql, parameters) as HeadRow[] // the columns of HEADS
-  return rows.map((row) => headOf(row, undefined))
+  const { scope, functionName } = query
+  const found: EventHead[] = []
+  let before = query.beforeId ?? '~' // behind every id
+  for (let seen = 0; seen < SEARCH_ROWS; seen += PAGE_ROWS) {
+    const sql = `${HEADS} WHERE id < ? ORDER BY id DESC LIMIT ?`
+    const rows = statementsOf(reader).rows(sql, [before, PAGE_ROWS]) as HeadRow[] // the columns of HEADS
+    for (const row of rows) {
+      const head = headOf(row, undefined)
+      before = head.id
+      if (functionName !== undefined && head.functionName !== functionName) continue
+      const { account, region } = head.scope
+      if (scope !== undefined && (account !== scope.account || region !== scope.region)) continue
+      found.push(head)
+      if (found.length === limit) return found
+    }
+    if (rows.length < PAGE_ROWS) break
+  }
+  return found
 }
+
+/** How many rows a search reads at once, and in all. */
+const PAGE_ROWS = 1000
+const SEARCH_ROWS = 20_000
 
 /** As `loadEventHeads` with payloads; `damaged` are events to hand to `quarantineEvent`, never to forget. */
 export function loadEvents(
