@@ -1,5 +1,6 @@
-import { isEngineError } from '../../runtime/errors.ts'
+import { EngineError, isEngineError } from '../../runtime/errors.ts'
 import type { DeliverOutcome, EndReason, OutgoingOutcome } from '../../runtime/invoke/event-outcome.ts'
+import { parseTargetArn } from './target-arn.ts'
 import type { MessageAttribute, OutgoingMessage, Targets } from './targets.ts'
 
 /** Messages up to this size are taken by every kind of target, bytes. */
@@ -28,6 +29,9 @@ export const outcomeDelivery =
     const send = (message: OutgoingMessage): Promise<void> =>
       targets.deliver(event.scope, target, message, signal)
     if (kind === 'dead-letter') return await send(deadLetter(outcome))
+    // Told of the stop, the next function of a circle would be stopped and tell the one before, for ever.
+    if (event.reason === 'recursion-detected' && parseTargetArn(target)?.kind === 'function')
+      throw new EngineError('invalid', 'Functions are not told of circles that they may be part of.')
     const message = destinationMessage(outcome, true)
     try {
       await send(message)

@@ -13,7 +13,7 @@ export interface OutgoingMessage {
   readonly body: string
   /** For queues and topics. */
   readonly attributes?: Readonly<Record<string, MessageAttribute>>
-  /** For queues: the trace that the message belongs to, as X-Ray's header has it. */
+  /** For queues and functions: the trace that the message belongs to, as X-Ray's header has it. */
   readonly traceHeader?: string
   /** For event buses, which take nothing without it. */
   readonly envelope?: EventEnvelope
@@ -149,7 +149,7 @@ export function createTargets(parts: {
       qualifier: target.qualifier,
       payload: Buffer.from(message.body),
       requestId: rng.uuid(clock.nowMs()),
-      traceId: '',
+      traceId: message.traceHeader ?? '',
       clientContext: '',
       tenantId: '',
     })

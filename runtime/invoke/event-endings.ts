@@ -7,12 +7,15 @@ import type { RunRecord } from '../store/journal.ts'
 import { insertRun } from '../store/runs.ts'
 import type { Change, Store } from '../store/store.ts'
 import { owedTo, type EndReason, type EventPolicy } from './event-outcome.ts'
+import { withLineage } from './lineage.ts'
 import type { Outbox } from './outbox.ts'
 
 /** How an event ends. */
 export interface Ending {
   readonly reason: EndReason
   readonly attempts: number
+  /** The event's own. */
+  readonly traceId: string
   readonly response: EventResponse | undefined
   readonly policy: EventPolicy
   readonly record: RunRecord
@@ -64,12 +67,14 @@ export class EventEndings {
     const last = [deleteEvent(id), insertRun(record)]
     if (owed.length === 0 && reason === 'success') return void (await this.commit(last, id))
     const nowMs = this.#clock.nowMs()
+    // What it goes on to is a part of the chain that it ran in: circles through destinations end, too.
+    const traceId = ending.response === undefined ? ending.traceId : withLineage(ending.traceId, record)
     const full = this.#outbox.problem
     const changes = [
       ...before,
       endEvent(
         id,
-        { ...ending, endedAtMs: nowMs },
+        { ...ending, traceId, endedAtMs: nowMs },
         {
           isKept: reason !== 'success',
           owed: full === undefined ? owed.length : 0,

@@ -294,7 +294,10 @@ export class EventQueue {
         ? ({ kind: 'end', reason: 'success' } as const)
         : afterFailure(policy, attempts, nowMs - sinceMs, retryDelaysMs)
     if (next.kind === 'end') {
-      await endings.end({ reason: next.reason, attempts, response, policy, record })
+      await endings.end({
+        ...{ reason: next.reason, attempts, response, policy, record },
+        traceId: head.traceId,
+      })
       return this.#ended(queue, id)
     }
     const dueAtMs = this.#clock.nowMs() + next.delayMs
@@ -337,12 +340,19 @@ export class EventQueue {
     reason: EndReason,
     [errorType, message]: readonly [errorType: string, message: string],
   ): Promise<void> {
-    const { id, attempt: attempts } = head
+    const { id, attempt: attempts, traceId } = head
     const response = attempts === 0 ? undefined : recalledResponse(readLastError(this.#store.reader, id))
     const status =
       reason === 'cancelled' ? 'cancelled' : reason === 'event-age-exceeded' ? 'expired' : 'failed'
     const record = unrunRecord(head, status, errorType, message)
-    await this.#parts.endings.end({ reason, attempts, response, policy: this.#parts.policyOf(head), record })
+    await this.#parts.endings.end({
+      reason,
+      attempts,
+      traceId,
+      response,
+      policy: this.#parts.policyOf(head),
+      record,
+    })
     this.#ended(queue, id)
   }
 
@@ -350,7 +360,9 @@ export class EventQueue {
   async #refuse(head: QueuedEvent['head'], payload: Buffer, refusal: EventRefusal): Promise<void> {
     const { reason, errorType, message } = refusal
     const record = unrunRecord(head, 'failed', errorType, message)
-    const ending = { reason, attempts: 0, response: undefined, policy: this.#parts.policyOf(head), record }
+    const { traceId } = head
+    const policy = this.#parts.policyOf(head)
+    const ending = { reason, attempts: 0, traceId, response: undefined, policy, record }
     await this.#parts.endings.end(ending, [insertEvent({ ...head, payload })])
   }
 

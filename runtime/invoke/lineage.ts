@@ -19,7 +19,7 @@ interface Entry {
 }
 
 /** The header that a run of a function is given: one more in the chain that `traceId` tells of. */
-export function withLineage(traceId: string, limits: FunctionLimits): string {
+export function withLineage(traceId: string, limits: Pick<FunctionLimits, 'functionId'>): string {
   const at = traceId.indexOf(NAME)
   if (at < 0) return `${traceId};${NAME}1:${idOf(limits)}:0`
   const { before, entries, after } = readLineage(traceId, at)
@@ -40,7 +40,7 @@ export function isLoop(traceId: string, limits: FunctionLimits): boolean {
 }
 
 /** The end of a function's id is random: eight digits tell the functions of one chain apart. */
-const idOf = ({ functionId }: FunctionLimits): string => functionId.slice(-8)
+const idOf = ({ functionId }: Pick<FunctionLimits, 'functionId'>): string => functionId.slice(-8)
 
 function readLineage(
   traceId: string,

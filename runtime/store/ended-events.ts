@@ -73,7 +73,7 @@ export const endedEventStatements = {
   // Copied inside the database, so that the payload does not pass through the engine again.
   endEvent: `INSERT INTO ended_events (id, account, region, function_name, qualifier, trace_id, client_context,
       tenant_id, reason, attempts, ended_at_ms, is_kept, owed, executed_version, is_error, size_bytes, crc, response, payload)
-    SELECT id, account, region, function_name, qualifier, trace_id, client_context, tenant_id,
+    SELECT id, account, region, function_name, qualifier, ?, client_context, tenant_id,
       ?, ?, ?, ?, ?, ?, ?, payload_bytes + ?, crc, ?, payload FROM events WHERE id = ?`,
   addDelivery: `INSERT INTO deliveries (event_id, kind, target, state, attempts, created_at_ms, settled_at_ms,
       last_error) VALUES (?, ?, ?, ?, 0, ?, ?, ?)`,
@@ -92,6 +92,8 @@ export interface EventEnd {
   /** Attempts that were made. */
   readonly attempts: number
   readonly endedAtMs: number
+  /** The trace that whoever is told of it goes on with; '' when there is none. */
+  readonly traceId: string
   /** What the last attempt answered; undefined when there was none. */
   readonly response: EventResponse | undefined
 }
@@ -128,8 +130,6 @@ export interface EndedEvent extends EventEnd {
   readonly scope: Scope
   readonly functionName: string
   readonly qualifier: string
-  /** '' when it is not known. */
-  readonly traceId: string
   readonly clientContext: string
   readonly tenantId: string
   readonly payload: EventPayload
@@ -138,6 +138,7 @@ export interface EndedEvent extends EventEnd {
 /** The write that keeps an event beyond its end; commit it before `deleteEvent` in one transaction. */
 export const endEvent = (id: string, end: EventEnd, options: { isKept: boolean; owed: number }): Change => [
   'endEvent',
+  end.traceId,
   end.reason,
   end.attempts,
   end.endedAtMs,

@@ -316,6 +316,38 @@ telling('a retry runs the code that is there by then', async () => {
   assert.equal([run['attempt'], run['outcome']], [2, 'success'])
 })
 
+telling('functions that are each other’s destination come to an end', async () => {
+  await using lambent = await startLambent()
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  const lambda = new LambdaClient({ endpoint: lambent.url, region: scope.region, credentials })
+  const zip = await zipOf({ 'index.js': 'exports.handler = async () => { throw new Error("always") }' })
+  for (const name of ['ping', 'pong']) await deploy(lambent.url, name, zip)
+  for (const [FunctionName, other] of [
+    ['ping', 'pong'],
+    ['pong', 'ping'],
+  ] as const) {
+    const DestinationConfig = { OnFailure: { Destination: functionArn(other) } }
+    const config = { FunctionName, MaximumRetryAttempts: 0, DestinationConfig }
+    await lambda.send(new PutFunctionEventInvokeConfigCommand(config))
+  }
+
+  await send(lambda, 'ping', {})
+
+  await until(
+    'nothing is owed',
+    async () => {
+      const answer = await fetch(`${lambent.url}/lambent/v1/health`)
+      const health = (await answer.json()) as { queuedEvents: number; owedDeliveries: number }
+      return health.queuedEvents + health.owedDeliveries === 0
+    },
+    30_000,
+  )
+  const answer = await fetch(`${lambent.url}/lambent/v1/runs?limit=1000`)
+  const { runs } = (await answer.json()) as { runs: { errorType: string | null }[] }
+  assert.is(runs.filter(({ errorType }) => errorType === 'RecursiveInvocation').length, 1)
+  assert.ok(runs.length >= 32 && runs.length <= 34, `there were ${runs.length} runs`)
+})
+
 telling.after(async () => {
   if (shared === undefined) return
   const { moto, lambent, lambda, aws } = await shared

@@ -29,6 +29,7 @@ async function world(deliver: DeliverOutcome, given: World = {}) {
     await endings.end({
       reason,
       attempts: 1,
+      traceId: 'Root=1-2-3',
       response: { executedVersion: '7', isError: reason !== 'success', payload: Buffer.from('"answer"') },
       policy: { ...DEFAULT_POLICY, onSuccess: target, onFailure: target },
       record: unrunRecord(head, reason === 'success' ? 'succeeded' : 'failed', '', ''),
