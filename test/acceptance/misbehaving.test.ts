@@ -98,6 +98,10 @@ misbehaving('never comes back as an event is recorded as timed out, with its lin
     },
   )
 
+  await fetch(`${lambent.url}/2019-09-25/functions/event-hangs/event-invoke-config`, {
+    method: 'PUT',
+    body: '{"MaximumRetryAttempts":0}',
+  })
   const accepted = await fetch(invokeUrl(lambent.url, 'event-hangs'), {
     method: 'POST',
     body: '{}',
