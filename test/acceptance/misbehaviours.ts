@@ -133,7 +133,7 @@ export const FLOODS: Readonly<Record<string, string>> = {
   'no-line-feed': `const text = 'x'.repeat(1e5); for (let at = 0; at < megabytes * 10; at++) process.stdout.write(text)
     process.stdout.write('\\n')`,
   'empty-lines': `const text = '\\n'.repeat(1e5); for (let at = 0; at < megabytes * 10; at++) process.stdout.write(text)`,
-  bytes: `const bytes = require('node:crypto').randomBytes(1e5); for (let at = 0; at < megabytes * 10; at++) process.stdout.write(bytes)
+  bytes: `const bytes = require('node:crypto').randomBytes(1e5).map((byte) => (byte % 64 === 0 ? 10 : byte)); for (let at = 0; at < megabytes * 10; at++) process.stdout.write(bytes)
     process.stdout.write('\\n')`,
   colours: `const text = '\\x1b[31mred\\x1b[0m\\n'.repeat(8000); for (let at = 0; at < megabytes * 10; at++) process.stderr.write(text)`,
 }

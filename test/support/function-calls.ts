@@ -59,8 +59,12 @@ export const failureOf = ({ body }: Answer): { errorType: string; errorMessage: 
 export const runOf = (lambent: RunningLambent, requestId: string): Promise<Run> =>
   until(`run ${requestId} is recorded`, async () => {
     const response = await fetch(`${lambent.url}/lambent/v1/runs/${requestId}`)
-    return response.ok ? ((await response.json()) as Run) : undefined
+    const run = response.ok ? ((await response.json()) as Run) : undefined
+    return run === undefined || UNFINISHED.has(run.status) ? undefined : run
   })
+
+/** An event that has not ended is shown as it is. */
+const UNFINISHED = new Set(['waiting', 'running'])
 
 /** What a run has logged, platform lines included. */
 export async function logOf({ url }: RunningLambent, requestId: string): Promise<string[]> {
