@@ -3,8 +3,15 @@ import { join } from 'node:path'
 
 /** Suites that need more time or a tool of their own; they run when asked for by name. */
 export const SUITES_BY_NAME = [
-  ...(['conformance', 'simulation', 'chaos', 'browser', 'bench', 'ray', 'libraries'] as const),
-]
+  'acceptance',
+  'conformance',
+  'simulation',
+  'chaos',
+  'browser',
+  'bench',
+  'ray',
+  'libraries',
+] as const
 
 /** Paths of all `*.test.ts` under `root`, relative to it, sorted. */
 export function listTestFiles(root: string): string[] {
