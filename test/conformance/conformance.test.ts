@@ -16,7 +16,7 @@ import { SIZE_CASES } from './cases/sizes.ts'
 import { NO_PYTHON, PROVIDED_CASES, PYTHON_CASES } from './cases/runtimes.ts'
 import { URL_CASES } from './cases/urls.ts'
 import { VERSION_CASES } from './cases/versions.ts'
-import { KNOWN_DIFFERENCES } from './known-differences.ts'
+import { EXCLUDED, KNOWN_DIFFERENCES } from './known-differences.ts'
 import { readRecordings } from './recordings.ts'
 import { Service } from './service.ts'
 
@@ -83,6 +83,25 @@ conformance('says how much is exact', async () => {
   process.stdout.write(`\n${checked.map((line) => `checked: ${line}\n`).join('')}`)
 
   assert.ok(compared > 0)
+})
+
+conformance('every recorded case has a script, or a reason why not', async () => {
+  const scripted = new Set(CASES.map(({ recording }) => recording))
+  const left = [...recordings.keys()].filter((name) => !scripted.has(name))
+  const reasonOf = (name: string): string | undefined => EXCLUDED.find(([pattern]) => pattern.test(name))?.[1]
+
+  for (const [pattern, reason] of EXCLUDED) {
+    const count = left.filter((name) => pattern.test(name)).length
+    process.stdout.write(`\nchecked: excluded: ${count} recorded cases: ${reason}\n`)
+  }
+  const unexplained = left.filter((name) => reasonOf(name) === undefined)
+
+  assert.equal(unexplained, [])
+  for (const [pattern] of EXCLUDED)
+    assert.ok(
+      left.some((name) => pattern.test(name)),
+      String(pattern),
+    )
 })
 
 conformance('stops cleanly in the end', async () => {

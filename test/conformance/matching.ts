@@ -96,7 +96,9 @@ const KNOWN: Readonly<Record<string, string>> = { partition: 'aws', region: 'us-
 /** Text with placeholders as an expression, and the placeholders in the order of its groups. */
 function patternOf(recorded: string): { expression: RegExp; names: string[] } {
   const names: string[] = []
-  const parts = recorded.split(/(<[\w: ()-]+>)/).map((part, index) => {
+  // a recorder that replaced a placeholder's own text left one inside another
+  const flat = recorded.replaceAll(/<<([\w-]+)>(:\d+)>/g, '<$1$2>')
+  const parts = flat.split(/(<[\w: ()-]+>)/).map((part, index) => {
     if (index % 2 === 0) return escaped(part)
     const name = part.slice(1, -1)
     const repeated = /^(\w):len\((\d+)\)$/.exec(name)

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 /** What a case recorded: entries by the names that it gave them, in their order. */
 export type Recording = Readonly<Record<string, unknown>>
 
-const FILES = ['lambda-api', 'lambda-common', 'lambda', 'lambda-destinations'] as const
+const FILES = ['lambda-api', 'lambda-common', 'lambda', 'lambda-destinations', 'lambda-runtimes'] as const
 /** Cases that lead through event sources. */
 export const SOURCE_FILES = [
   'lambda-integration-sqs',

@@ -3,6 +3,9 @@ import {
   CreateEventSourceMappingCommand,
   DeleteEventSourceMappingCommand,
   GetEventSourceMappingCommand,
+  ListTagsCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
   PublishVersionCommand,
   UpdateEventSourceMappingCommand,
   type CreateEventSourceMappingCommandInput,
@@ -28,7 +31,41 @@ export const EVENT_SOURCE_CASES: readonly Case[] = [
   },
   { recording: lambdaApi('test_function_name_variations'), script: names },
   { recording: lambdaApi('test_create_event_source_self_managed'), script: selfManaged },
+  { recording: 'lambda_api::TestLambdaTag::test_tag_lifecycle[event_source_mapping]', script: tagging },
+  { recording: 'lambda_api::TestLambdaTag::test_create_tag_on_esm_create', script: tagOnCreate },
 ]
+
+/** The ARN of a new mapping. */
+async function created(run: CaseRun, Tags?: Record<string, string>): Promise<string> {
+  await run.create()
+  const { UUID } = await run.send(creation(run, { EventSourceArn: QUEUE, Tags }))
+  return `arn:aws:lambda:${REGION}:${ACCOUNT}:event-source-mapping:${String(UUID)}`
+}
+
+async function tagOnCreate(run: CaseRun): Promise<void> {
+  const Resource = await created(run, { testtag: 'custom-value' })
+  await run.record('list_tags_result', new ListTagsCommand({ Resource }))
+}
+
+async function tagging(run: CaseRun): Promise<void> {
+  const Resource = await created(run)
+  const tag = (Tags: Record<string, string>): TagResourceCommand => new TagResourceCommand({ Resource, Tags })
+  const untag = (...TagKeys: string[]): UntagResourceCommand =>
+    new UntagResourceCommand({ Resource, TagKeys })
+  const steps = {
+    tag_single_response: tag({ A: 'tag-a' }),
+    tag_multiple_response: tag({ B: 'tag-b', C: 'tag-c' }),
+    tag_overlap_response: tag({ C: 'tag-c-newsuffix', D: 'tag-d' }),
+    untag_single_response: untag('A'),
+    untag_multiple_response: untag('B', 'C'),
+    untag_nonexisting_response: untag('F'),
+    untag_existing_and_nonexisting_response: untag('D', 'F'),
+  }
+  for (const [entry, command] of Object.entries(steps)) {
+    await run.record(entry, command)
+    await run.record(`${entry}_listtags`, new ListTagsCommand({ Resource }))
+  }
+}
 
 const creation = (
   run: CaseRun,

@@ -5,6 +5,7 @@ import {
   type InvocationType,
   type Runtime,
 } from '@aws-sdk/client-lambda'
+import { zipOf } from '../../support/lambent.ts'
 import type { Case, CaseRun } from '../case.ts'
 
 /** Invocations and what they answer. */
@@ -37,7 +38,26 @@ export const INVOKE_CASES: readonly Case[] = [
     recording: `lambda_common::TestLambdaRuntimesCommon::test_uncaught_exception_invoke[${runtime}]`,
     script: uncaught,
   })),
+  ...['nodejs22.x', 'nodejs16.x'].map((runtime) => ({
+    recording: `lambda_runtimes::TestNodeJSRuntimes::test_invoke_nodejs_es6_lambda[${runtime}]`,
+    script: module,
+  })),
 ]
+
+/** An ES module by its extension, with a top-level await; the recorded one names its makers. */
+async function module(run: CaseRun): Promise<void> {
+  const source = `const name = await Promise.resolve('localstack')
+    export const handler = async (event) => {
+      const body = JSON.stringify(\`response from \${name} lambda: \${JSON.stringify(event)}\`)
+      return { statusCode: 200, body }
+    }`
+  const Handler = 'lambda_handler_es6.handler'
+  const ZipFile = await zipOf({ 'lambda_handler_es6.mjs': source })
+  await run.record('creation-result', await run.creation({ Handler, Code: { ZipFile } }))
+  await run.ready()
+  const event = '{"event_type":"test_lambda"}'
+  await run.record('invocation-result', new InvokeCommand({ FunctionName: run.name, Payload: event }))
+}
 
 function invocationType(name: string, InvocationType: InvocationType): Case {
   return {
