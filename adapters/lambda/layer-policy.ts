@@ -7,7 +7,7 @@ import { empty, fieldsFor, type Routes } from './context.ts'
 import type { Fields } from './fields.ts'
 import { layerFor, layerVersionArn, layerVersionNumber } from './layer-names.ts'
 import { refuseOthers } from './layers.ts'
-import { documentOf, ORGANIZATION, STATEMENT_ID } from './policy.ts'
+import { constrainStatement, documentOf, ORGANIZATION, STATEMENT_ID } from './policy.ts'
 
 const ACTION = pattern('lambda:GetLayerVersion')
 const PRINCIPAL = pattern(String.raw`\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root`)
@@ -59,15 +59,7 @@ function ownVersion(context: Context, layers: Layers): LayerVersion {
 
 function checkPermission(body: Fields): void {
   const constraints = new Constraints()
-  for (const [name, at, expected] of [
-    ['StatementId', 'statementId', STATEMENT_ID],
-    ['Action', 'action', ACTION],
-    ['Principal', 'principal', PRINCIPAL],
-  ] as const) {
-    constraints.required(body.text(name), at)
-    constraints.pattern(body.text(name), at, expected)
-  }
-  constraints.length(body.text('StatementId'), 'statementId', 1, 100)
+  constrainStatement(body, constraints, { statementId: STATEMENT_ID, action: ACTION, principal: PRINCIPAL })
   constraints.pattern(body.text('OrganizationId'), 'organizationId', ORGANIZATION)
   constraints.check()
 }

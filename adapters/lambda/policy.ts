@@ -6,7 +6,7 @@ import {
   type PolicyStatement,
 } from '../../runtime/registry/function-record.ts'
 import { checkQualifier } from '../../runtime/registry/policies.ts'
-import { Constraints, pattern } from './constraints.ts'
+import { Constraints, pattern, type Pattern } from './constraints.ts'
 import { empty, fieldsFor, labelFor, type Routes } from './context.ts'
 import type { Fields } from './fields.ts'
 
@@ -78,17 +78,26 @@ export function refuseLatest(qualifier: string): void {
     throw new EngineError('invalid', 'We currently do not support adding policies for $LATEST.')
 }
 
-function checkPermission(body: Fields): void {
-  const constraints = new Constraints()
-  for (const [name, at, expected] of [
-    ['StatementId', 'statementId', STATEMENT_ID],
-    ['Action', 'action', ACTION],
-    ['Principal', 'principal', PRINCIPAL],
+/** What every statement must have, in the patterns of whatever its policy belongs to. */
+export function constrainStatement(
+  body: Fields,
+  constraints: Constraints,
+  patterns: { readonly statementId: Pattern; readonly action: Pattern; readonly principal: Pattern },
+): void {
+  for (const [name, at] of [
+    ['StatementId', 'statementId'],
+    ['Action', 'action'],
+    ['Principal', 'principal'],
   ] as const) {
     constraints.required(body.text(name), at)
-    constraints.pattern(body.text(name), at, expected)
+    constraints.pattern(body.text(name), at, patterns[at])
   }
   constraints.length(body.text('StatementId'), 'statementId', 1, 100)
+}
+
+function checkPermission(body: Fields): void {
+  const constraints = new Constraints()
+  constrainStatement(body, constraints, { statementId: STATEMENT_ID, action: ACTION, principal: PRINCIPAL })
   constraints.pattern(body.text('SourceArn'), 'sourceArn', SOURCE_ARN)
   constraints.pattern(body.text('SourceAccount'), 'sourceAccount', SOURCE_ACCOUNT)
   constraints.pattern(body.text('EventSourceToken'), 'eventSourceToken', TOKEN)

@@ -106,6 +106,8 @@ class LocalLauncher implements Launcher {
   readonly #parts: Parts
   readonly #log: Log
   readonly #processes = new Map<string, LocalProcess>()
+  /** Those under way. */
+  readonly #launches = new Set<Promise<LaunchedProcess>>()
   readonly #starting = new Map<string, { resolve: (pid: number) => void; reject: (error: Error) => void }>()
   readonly #spent: SpentFolders
   readonly #queue: StartQueue
@@ -135,7 +137,15 @@ class LocalLauncher implements Launcher {
     for (const { name, reason, hint } of missing) this.#log.debug('isolation lacks', { name, reason, hint })
   }
 
-  async launch(request: LaunchRequest): Promise<LaunchedProcess> {
+  launch(request: LaunchRequest): Promise<LaunchedProcess> {
+    const launch = this.#launch(request)
+    this.#launches.add(launch)
+    const forget = (): void => void this.#launches.delete(launch)
+    launch.then(forget, forget)
+    return launch
+  }
+
+  async #launch(request: LaunchRequest): Promise<LaunchedProcess> {
     if (this.#closing) throw new EngineError('unavailable', 'The engine is stopping.')
     using _place = await this.#queue.enter()
     const ownUser = this.#parts.host.isRoot && this.#parts.isolation.arrangement.kind !== 'group'
@@ -165,6 +175,8 @@ class LocalLauncher implements Launcher {
     this.#queue.close()
     const spawner = await this.#spawner.catch(() => undefined) // the log has told
     await spawner?.close()
+    // Without a spawner they fail, and what they have made for it is removed.
+    await Promise.allSettled(this.#launches)
     await Promise.all([...this.#processes.values()].map((one) => one.exited))
     await this.#spent.settled()
     await removeFolder(this.#parts.shared, this.#log)
