@@ -23,8 +23,8 @@ export interface EnvironmentFolder {
   readonly temporaryDirectory: string
   /** Its layers as one folder; null when it has none. */
   readonly optDirectory: string | null
-  /** A file to see as /etc/hosts, which names its own address. */
-  readonly hostsPath: string
+  /** A file to see as /etc/hosts, which names its own address; null where it could not be written. */
+  readonly hostsPath: string | null
   /** The loopback address that this environment's extensions know as their own. */
   readonly sandboxAddress: string
 }
@@ -41,6 +41,20 @@ export async function makeEnvironmentFolder(
   layers: readonly string[],
 ): Promise<EnvironmentFolder> {
   const path = join(parent, id)
+  try {
+    return await fillFolder(path, id, uid, layers)
+  } catch (error) {
+    await rm(path, { recursive: true, force: true }).catch(() => {}) // the error says more
+    throw error
+  }
+}
+
+async function fillFolder(
+  path: string,
+  id: string,
+  uid: number | null,
+  layers: readonly string[],
+): Promise<EnvironmentFolder> {
   const folder = (name: string): string => join(path, name)
   await mkdir(path, { mode: 0o755 })
   await Promise.all(['task', 'cache'].map((name) => mkdir(folder(name))))
@@ -53,9 +67,13 @@ export async function makeEnvironmentFolder(
     for (const layer of layers) await linkTree(layer, optDirectory)
   }
   const sandboxAddress = ownAddress(id)
-  await writeHosts(folder('hosts'), sandboxAddress)
+  // On a full disk it goes without: then only extensions miss a name.
+  const hostsPath = await writeHosts(folder('hosts'), sandboxAddress).then(
+    () => folder('hosts'),
+    () => null,
+  )
   return {
-    hostsPath: folder('hosts'),
+    hostsPath,
     sandboxAddress,
     path,
     taskDirectory: folder('task'),
