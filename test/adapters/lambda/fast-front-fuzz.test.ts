@@ -64,8 +64,12 @@ class Lane implements AsyncDisposable {
     const heard = await Promise.all([send(this.front.port, exchange), send(this.node.port, exchange)])
     const seen = [this.front, this.node].map(({ seen: lines }) => lines.splice(0).toSorted())
     const text = JSON.stringify(exchange.bytes.toString('latin1').slice(0, 3000))
-    assert.equal(seen[0], seen[1], `seen differently: ${text}`)
     assertSameAnswers(heard[0], heard[1], text, exchange.requests)
+    const [bySmaller = [], byLarger = []] = seen.toSorted((a, b) => a.length - b.length)
+    // What comes behind a refusal that closes may have been read before the close, or not.
+    const mayBeCut = heard.some((one) => one.answers.length < exchange.requests)
+    const expected = mayBeCut ? byLarger.filter((line) => bySmaller.includes(line)) : byLarger
+    assert.equal(bySmaller, expected, `seen differently: ${text}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
