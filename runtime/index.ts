@@ -17,6 +17,7 @@ import type { EventDesk } from './invoke/event-desk.ts'
 import type { DeliverOutcome } from './invoke/event-outcome.ts'
 import { createEvents } from './invoke/events.ts'
 import { InvocationPath } from './invoke/invoker.ts'
+import { Requests } from './invoke/requests.ts'
 import type { Invoker } from './invoke/types.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import type { Log } from './log.ts'
@@ -177,6 +178,7 @@ async function openEngine(
   const machine = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
   const cluster = new CapacityPools(machine, capacityProviders.cpuLimit)
   const gate = new ConcurrencyGate(config.accountConcurrency)
+  const requests = new Requests(log)
 
   const scheduler: Scheduler = new Scheduler({
     clock,
@@ -191,6 +193,7 @@ async function openEngine(
     idleTimeoutMs: config.idleTimeoutMs,
     initLimitMs: (one) => initLimit(one, config.limits),
     onOrphans: (invocations) => path.reroute(invocations),
+    onRequest: (environment, request) => requests.receive(environment, request),
     onEnvironment: (kind, environment, reason) =>
       feed.emit(kind, {
         environmentId: environment.id,

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { encodeInvokeMeta, FRAME, HEADER_BYTES, writeHeader, type InvokeMeta } from './frames.ts'
+import { encodeInvokeMeta, FRAME, frame, HEADER_BYTES, writeHeader, type InvokeMeta } from './frames.ts'
 
 /** Payloads up to this are copied next to their header, so that a tick's frames leave as one write. */
 const COPY_BYTES = 64 * 1024
@@ -42,9 +42,48 @@ export class Connection {
     else this.#schedule()
   }
 
+  /** Gives invocation `id` back if it has not started. */
+  recall(id: number): void {
+    this.send(frame(FRAME.recall, '', id))
+  }
+
+  abort(id: number): void {
+    this.send(frame(FRAME.abort, '', id))
+  }
+
+  credit(id: number, bytes: number): void {
+    this.send(frame(FRAME.credit, '', id, 0, bytes))
+  }
+
+  makeCodeCache(): void {
+    this.send(frame(FRAME.makeCodeCache))
+  }
+
+  /** Answers request `id` of the code; `flags` say whether `body` is a value, an error or a location. */
+  answer(id: number, flags: number, body: Buffer): void {
+    this.#sendWithMeta(FRAME.answer, id, flags, '', body)
+  }
+
+  /** Tells invocation `id`, which runs, something. */
+  message(id: number, meta: string, payload: Buffer): void {
+    this.#sendWithMeta(FRAME.message, id, 0, meta, payload)
+  }
+
   destroy(): void {
     this.#parts = []
     this.#socket.destroy()
+  }
+
+  #sendWithMeta(type: number, id: number, flags: number, meta: string, payload: Buffer): void {
+    const metaBytes = Buffer.byteLength(meta)
+    const inlined = payload.length <= COPY_BYTES
+    const head = Buffer.allocUnsafe(HEADER_BYTES + metaBytes + (inlined ? payload.length : 0))
+    writeHeader(head, 0, type, flags, id, metaBytes + payload.length, metaBytes)
+    head.write(meta, HEADER_BYTES)
+    if (inlined) payload.copy(head, HEADER_BYTES + metaBytes)
+    this.#parts.push(head)
+    if (!inlined) this.#parts.push(payload)
+    this.#schedule()
   }
 
   #schedule(): void {

@@ -17,6 +17,18 @@ export interface EnvironmentOwner<Environment> {
   /** Gone. Its running invocations have been told. */
   stopped(environment: Environment, exit: ProcessExit): void
   codeCache(environment: Environment, bytes: Buffer): void
+  /** Its code asks the engine for something. */
+  requested(environment: Environment, request: EnvironmentRequest): void
+}
+
+/** A `request` frame as it came. */
+export interface EnvironmentRequest {
+  /** Answered through `connection.answer` under this number; 0: no answer is wanted. */
+  readonly id: number
+  readonly flags: number
+  /** How much of `body` is the request itself, UTF-8; a payload follows. */
+  readonly metaBytes: number
+  readonly body: Buffer
 }
 
 /** What an environment is known and fenced by. */

@@ -60,8 +60,8 @@ export class Environment implements GatewayMember, InvocationHost {
   loadingTimedOut = false
   loadsAgain = false // what another one could not load in time
   provisioned = false // kept ready, and nobody else's to end
+  connection: Connection | undefined // once it has dialled in
   #state: EnvironmentState = 'starting'
-  #connection: Connection | undefined
   readonly #inFlight = new InFlight()
   readonly #overdue: OverdueCalls
   readonly #clock: Clock
@@ -82,7 +82,7 @@ export class Environment implements GatewayMember, InvocationHost {
     this.owner = options.owner
     this.#clock = options.clock
     this.#sockets = new OpenSockets(options.clock)
-    const send = (bytes: Buffer): void => this.#connection?.send(bytes)
+    const send = (bytes: Buffer): void => this.connection?.send(bytes)
     this.#farewell = new Farewell(options.clock, send, () => this.kill())
     this.adopted = new Promise((resolve) => (this.#adopted = resolve))
     this.startedAtMs = options.clock.nowMs()
@@ -106,7 +106,7 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#transition('loading')
     this.version = version
     this.loadingSince = this.#clock.monotonicMs()
-    this.#connection?.send(frame(FRAME.specialize, specialization))
+    this.connection?.send(frame(FRAME.specialize, specialization))
   }
 
   /** Hands over an invocation. What has no place yet waits inside the process until it is its turn. */
@@ -117,12 +117,12 @@ export class Environment implements GatewayMember, InvocationHost {
     if (this.#hasPlace()) this.#start(invocation)
     const { id, input } = invocation
     const meta = invokeMeta(input, this.#clock.nowMs())
-    this.#connection?.invoke(id, input.streaming ? FLAG.streaming : 0, meta, input.payload, urgent)
+    this.connection?.invoke(id, input.streaming ? FLAG.streaming : 0, meta, input.payload, urgent)
   }
 
   /** Asks for what is held ahead, last first; what has not started comes back through `returned`. */
   recall(): void {
-    for (const { id } of this.#inFlight.heldLastFirst()) this.#connection?.send(frame(FRAME.recall, '', id))
+    for (const { id } of this.#inFlight.heldLastFirst()) this.connection?.recall(id)
   }
 
   /**
@@ -138,7 +138,7 @@ export class Environment implements GatewayMember, InvocationHost {
       this.#lose(KILLED) // no caller waits for extensions
       return this.#farewell.end('timeout')
     }
-    this.#connection?.send(frame(FRAME.abort, '', invocation.id))
+    this.connection?.abort(invocation.id)
     this.#inFlight.remove(invocation)
     this.#overdue.add(invocation)
     if (this.#overdue.size >= concurrency) this.drain()
@@ -152,13 +152,11 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   credit(invocation: Invocation, bytes: number): void {
-    if (invocation.host === this && this.#state !== 'stopped') {
-      this.#connection?.send(frame(FRAME.credit, '', invocation.id, 0, bytes))
-    }
+    if (invocation.host === this) this.connection?.credit(invocation.id, bytes)
   }
 
-  askForCodeCache(): void {
-    this.#connection?.send(frame(FRAME.makeCodeCache))
+  message(invocation: Invocation, meta: string, payload: Buffer): void {
+    if (invocation.host === this) this.connection?.message(invocation.id, meta, payload)
   }
 
   /** Takes no new invocation; stops when what runs has ended. */
@@ -196,7 +194,7 @@ export class Environment implements GatewayMember, InvocationHost {
 
   connected(socket: Socket, _hello: Hello): void {
     this.#sockets.opened()
-    this.#connection = new Connection(socket)
+    this.connection = new Connection(socket)
   }
 
   disconnected(): void {
@@ -248,6 +246,10 @@ export class Environment implements GatewayMember, InvocationHost {
         return this.#farewell.needs(extra)
       case FRAME.platformEvent:
         return this.intake.event(readPlatformEvent(body))
+      case FRAME.request:
+        return this.owner.requested(this, { id, flags, metaBytes: extra, body })
+      case FRAME.said:
+        return this.#inFlight.with(id, (one) => one.input.observer.said?.(one, flags, extra, body))
       case FRAME.aborted:
         if (this.#overdue.proven(id)) this.#placeFreed()
     }
@@ -330,13 +332,8 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#placeFreed()
   }
 
-  #concurrency(): number {
-    return this.version?.execution.concurrency ?? 1
-  }
-
-  #hasPlace(): boolean {
-    return this.#inFlight.running + this.#overdue.size < this.#concurrency()
-  }
+  #concurrency = (): number => this.version?.execution.concurrency ?? 1
+  #hasPlace = (): boolean => this.#inFlight.running + this.#overdue.size < this.#concurrency()
 
   /** The process starts what it holds as soon as there is a place. */
   #startHeld(): void {
@@ -373,7 +370,7 @@ export class Environment implements GatewayMember, InvocationHost {
     if (this.#state === 'stopped') return
     this.#state = 'stopped' // every state may end here
     this.#adopted(undefined)
-    this.#connection?.destroy()
+    this.connection?.destroy()
     this.#overdue.clear()
     this.intake.end()
     this.maxRssKb = Math.max(this.maxRssKb, Math.round((exit.peakBytes ?? 0) / 1024))

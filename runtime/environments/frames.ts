@@ -32,6 +32,8 @@ export const FRAME = {
   credit: 5, // the reader of stream `id` has taken `extra` more bytes
   makeCodeCache: 6, // when idle, answer with codeCache
   shutdown: 7, // body: JSON Shutdown; stop: exit 0 after telling the code (SIGTERM handlers) and extensions
+  answer: 8, // body: what request `id` gave: a value; FLAG.error: an error; FLAG.object: where a value lies
+  message: 9, // for invocation `id`, which runs: meta (UTF-8, `extra` bytes) then a payload
   // environment -> engine
   hello: 32, // body: JSON Hello; first frame on every connection
   ready: 33, // booted, nothing loaded: a spare
@@ -47,6 +49,8 @@ export const FRAME = {
   settled: 44, // body: ResultMeta; an answer with FLAG.unsettled is now the end of invocation `id`
   shutdownBudget: 45, // `extra` ms are what this environment needs to end politely, from now on
   platformEvent: 46, // body: JSON PlatformEvent; for the function's log
+  request: 47, // the code asks the engine: meta (UTF-8, `extra` bytes) then a payload; id 0 wants no answer
+  said: 48, // invocation `id`, which runs, says: meta (UTF-8, `extra` bytes) then a payload
   runtimeEnded: 43, // body: JSON RuntimeEnded; the runtime's own process is gone, this one follows
 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
@@ -57,6 +61,7 @@ export const FLAG = {
   fatal: 2, // the environment exits after this answer and must not be used again
   streaming: 4, // invoke: the caller reads a stream (a buffered caller also takes stream frames)
   unsettled: 8, // the answer is there, the invocation goes on: `settled` follows
+  object: 16, // in place of a large value: where it lies
 } as const
 
 /** First frame of an environment: proves who it is. The token is good for one connection. */
@@ -166,6 +171,14 @@ export interface Initialized {
   codeCache: 'used' | 'rejected' | 'none'
   /** Whether the handler writes a response stream (`awslambda.streamifyResponse`). */
   streaming: boolean
+  /** What else the package offers; absent where it does not use the SDK. */
+  manifest?: Manifest
+}
+
+/** The tasks and actors of a package by their exports, with the options that they were declared with. */
+export interface Manifest {
+  tasks: Record<string, Record<string, unknown>>
+  actors: Record<string, Record<string, unknown>>
 }
 
 /**
@@ -181,17 +194,22 @@ export interface InvokeMeta {
   /** base64 of the client context's JSON, as the client sent it; '' when absent. */
   clientContext: string
   tenantId: string
+  /** What of the package is to run: see `call-target.ts`; absent: the handler. */
+  target?: string
 }
 
 /** The text that leads an `invoke` frame's body. */
 export const encodeInvokeMeta = (meta: InvokeMeta): string =>
-  `${meta.requestId}\n${meta.deadlineMs}\n${meta.invokedArn}\n${meta.traceId}\n${meta.clientContext}\n${meta.tenantId}`
+  `${meta.requestId}\n${meta.deadlineMs}\n${meta.invokedArn}\n${meta.traceId}\n${meta.clientContext}\n${meta.tenantId}` +
+  (meta.target === undefined ? '' : `\n${meta.target}`)
 
 /** What `encodeInvokeMeta` made a text of. */
 export function decodeInvokeMeta(text: string): InvokeMeta {
-  const [requestId = '', deadlineMs = '0', invokedArn = '', traceId = '', clientContext = '', tenantId = ''] =
-    text.split('\n')
-  return { requestId, deadlineMs: Number(deadlineMs), invokedArn, traceId, clientContext, tenantId }
+  const lines = text.split('\n')
+  const [requestId = '', deadlineMs = '0', invokedArn = '', traceId = '', clientContext = ''] = lines
+  const [, , , , , tenantId = '', target] = lines
+  const meta = { requestId, deadlineMs: Number(deadlineMs), invokedArn, traceId, clientContext, tenantId }
+  return target === undefined ? meta : { ...meta, target }
 }
 
 /** Layout: f64 LE durationMs, f64 LE logBytes, u32 LE maxRssKb, u32 LE zero. */

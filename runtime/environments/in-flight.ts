@@ -34,7 +34,7 @@ export class InFlight {
   start(invocation: Invocation, now: number): void {
     invocation.state = 'running'
     invocation.startedAt = now
-    const { timeoutMs } = invocation.input.version
+    const { timeoutMs = invocation.version.timeoutMs } = invocation.input
     invocation.deadline = timeoutMs === null ? Infinity : now + timeoutMs
     this.#running += 1
   }

@@ -27,6 +27,8 @@ export interface InvocationObserver {
   settled(invocation: Invocation, total: ResultMeta | undefined): void
   /** Ending of a stream; `error` is Lambda's error JSON when the handler failed after it had started. */
   streamEnded(invocation: Invocation, error: Buffer | undefined, meta: ResultMeta): void
+  /** What a running one says beside its result; `metaBytes` of `body` are UTF-8, a payload follows. */
+  said?(invocation: Invocation, flags: number, metaBytes: number, body: Buffer): void
 }
 
 /** Values of an invocation that never change. */
@@ -42,6 +44,12 @@ export interface InvocationInput {
   readonly streaming: boolean
   /** Events wait without a limit; synchronous callers give up after a while. */
   readonly waitsForever: boolean
+  /** What of the package is to run: see `call-target.ts`; absent: the handler. */
+  readonly target?: string
+  /** Names the pool, of environments that run nothing else, for what is no handler's work. */
+  readonly pool?: string
+  /** In place of the version's; null: none. */
+  readonly timeoutMs?: number | null
   readonly observer: InvocationObserver
 }
 
@@ -49,14 +57,18 @@ export interface InvocationInput {
  * What an environment is told about an invocation beside its payload; `nowMs` is Unix epoch ms. One held
  * ahead sees the latest deadline that it could have.
  */
-export const invokeMeta = (input: InvocationInput, nowMs: number): InvokeMeta => ({
-  requestId: input.requestId,
-  deadlineMs: input.version.timeoutMs === null ? 0 : Math.round(nowMs + input.version.timeoutMs),
-  invokedArn: input.invokedArn,
-  traceId: input.traceId,
-  clientContext: input.clientContext,
-  tenantId: input.tenantId,
-})
+export function invokeMeta(input: InvocationInput, nowMs: number): InvokeMeta {
+  const { timeoutMs = input.version.timeoutMs, target } = input
+  const meta = {
+    requestId: input.requestId,
+    deadlineMs: timeoutMs === null ? 0 : Math.round(nowMs + timeoutMs),
+    invokedArn: input.invokedArn,
+    traceId: input.traceId,
+    clientContext: input.clientContext,
+    tenantId: input.tenantId,
+  }
+  return target === undefined ? meta : { ...meta, target }
+}
 
 /**
  * Where an invocation stands: it waits for an environment, is held ahead in a busy one, runs, has been
@@ -79,6 +91,8 @@ export interface InvocationHost {
   expire(invocation: Invocation): void
   /** The reader of the response stream took `bytes`. */
   credit(invocation: Invocation, bytes: number): void
+  /** Tells a running one something. */
+  message(invocation: Invocation, meta: string, payload: Buffer): void
 }
 
 /** One invocation on its way through the engine. Made by invoke, moved by pools and environments. */

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { EngineError } from '../errors.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Environment } from './environment.ts'
-import type { EnvironmentOwner } from './environment-owner.ts'
+import type { EnvironmentOwner, EnvironmentRequest } from './environment-owner.ts'
 import type { Initialized } from './frames.ts'
 import { initEndEvents, type InitStatus } from './init-events.ts'
 import type { Invocation } from './invocation.ts'
@@ -19,6 +19,7 @@ export interface PoolHost {
   settled(pool: EnvironmentPool, environment: Environment): void
   stopped(pool: EnvironmentPool, environment: Environment): void
   codeCache(pool: EnvironmentPool, environment: Environment, bytes: Buffer): void
+  requested(environment: Environment, request: EnvironmentRequest): void
   /** Invocations whose version was replaced before they started. */
   orphaned(invocations: readonly Invocation[]): void
 }
@@ -200,6 +201,10 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
 
   codeCache(environment: Environment, bytes: Buffer): void {
     this.#host.codeCache(this, environment, bytes)
+  }
+
+  requested(environment: Environment, request: EnvironmentRequest): void {
+    this.#host.requested(environment, request)
   }
 
   // -- inside

@@ -98,6 +98,7 @@ export class Spares implements EnvironmentOwner<Environment> {
   startedHeld(): void {}
   returned(): void {}
   codeCache(): void {}
+  requested(): void {}
 
   // -- inside
 

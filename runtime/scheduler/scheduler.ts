@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../clock.ts'
 import { EngineError, messageOf } from '../errors.ts'
 import type { Environment } from '../environments/environment.ts'
-import type { Invocation } from '../environments/invocation.ts'
+import type { EnvironmentRequest } from '../environments/environment-owner.ts'
+import type { Invocation, InvocationInput } from '../environments/invocation.ts'
 import { EnvironmentPool, type PoolHost } from '../environments/pool.ts'
 import type { Spares } from '../environments/spares.ts'
 import type { EnvironmentStarter, NodeBinary } from '../environments/starter.ts'
@@ -9,6 +10,7 @@ import { fitsSpare } from '../environments/variables.ts'
 import type { Log } from '../log.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
+import { enforceLimits } from './limits.ts'
 import { Provisioned } from './provisioned.ts'
 import { refuseAll, stopping, throttled } from './refusals.ts'
 import { Shortage } from './shortage.ts'
@@ -43,6 +45,8 @@ export interface SchedulerOptions {
     reason: string,
   ) => void
   readonly onCodeCache: (environment: Environment, bytes: Buffer) => void
+  /** The code in an environment asks the engine for something. */
+  readonly onRequest: (environment: Environment, request: EnvironmentRequest) => void
 }
 
 /**
@@ -108,8 +112,7 @@ export class Scheduler implements PoolHost {
   /** Hands an invocation to an environment, now or later. Throws 'throttled' when too many wait already. */
   submit(invocation: Invocation): void {
     const { input } = invocation
-    const key = input.tenantId === '' ? input.version.key : `${input.version.key}\n${input.tenantId}`
-    const pool = this.#poolOf(key, input.version)
+    const pool = this.#poolOf(poolKeyOf(input), input.version)
     if (pool.waiting.size > 0 && !input.waitsForever && this.#waiting >= this.#options.maxWaiting) {
       this.#waiting = this.waiting // the counter is a bound kept between ticks: look before refusing
       if (this.#waiting >= this.#options.maxWaiting)
@@ -180,6 +183,10 @@ export class Scheduler implements PoolHost {
 
   codeCache(_pool: EnvironmentPool, environment: Environment, bytes: Buffer): void {
     this.#options.onCodeCache(environment, bytes)
+  }
+
+  requested(environment: Environment, request: EnvironmentRequest): void {
+    this.#options.onRequest(environment, request)
   }
 
   orphaned(invocations: readonly Invocation[]): void {
@@ -276,6 +283,7 @@ export class Scheduler implements PoolHost {
       returned: (one, invocation) => pool.returned(one, invocation),
       stopped: (one, exit) => pool.stopped(one, exit),
       codeCache: (one, bytes) => pool.codeCache(one, bytes),
+      requested: (one, request) => pool.requested(one, request),
     }
     if (spare !== undefined) this.#specialize(environment, version, lease)
     this.#options.onEnvironment('environment-started', environment, spare === undefined ? 'cold' : 'spare')
@@ -312,7 +320,7 @@ export class Scheduler implements PoolHost {
     for (const pool of this.#pools.values()) {
       this.#waiting += pool.waiting.size
       if (pool.waiting.size > 0 || pool.starting > 0) busy = true
-      if (this.#enforceLimits(pool, now)) busy = true
+      if (enforceLimits(pool, now, this.#options.initLimitMs)) busy = true
       pool.recallSlow(now)
       if (pool.waiting.size > 0) this.#serveWaiting(pool, now)
     }
@@ -321,28 +329,6 @@ export class Scheduler implements PoolHost {
     if (this.#quietTicks < QUIET_TICKS) return
     this.#ticker?.cancel()
     this.#ticker = undefined
-  }
-
-  /** Ends what is over its time limit. Returns whether anything runs. */
-  #enforceLimits(pool: EnvironmentPool, now: number): boolean {
-    let busy = false
-    for (const environment of pool.members) {
-      if (environment.state === 'loading') {
-        if (environment.provisioned) continue
-        const { version } = pool
-        const limit = environment.loadsAgain ? version.timeoutMs : this.#options.initLimitMs(version)
-        if (limit !== null && now - environment.loadingSince > limit) environment.expireLoading()
-        continue
-      }
-      for (const invocation of environment.inFlight) {
-        busy = true
-        if (now >= invocation.deadline && !invocation.timedOut) {
-          environment.expire(invocation)
-          break // the list may have changed; the rest is looked at in 5 ms
-        }
-      }
-    }
-    return busy
   }
 
   #serveWaiting(pool: EnvironmentPool, now: number): void {
@@ -393,6 +379,12 @@ export class Scheduler implements PoolHost {
     const key = `${pool.version.functionId} ${pool.version.codePackage.id} ${environment.identity.nodeVersion}`
     if (this.#cached.has(key) || environment.invocations === 0) return
     this.#cached.add(key)
-    environment.askForCodeCache()
+    environment.connection?.makeCodeCache()
   }
+}
+
+/** Handlers of one version (and tenant) share a pool; what runs beside them has pools of its own. */
+function poolKeyOf({ version, tenantId, pool }: InvocationInput): string {
+  if (pool !== undefined) return `${version.key}\n\n${pool}`
+  return tenantId === '' ? version.key : `${version.key}\n${tenantId}`
 }

@@ -23,6 +23,7 @@ const OWNER: EnvironmentOwner<Environment> = {
   returned: nobody,
   stopped: nobody,
   codeCache: nobody,
+  requested: nobody,
 }
 const OBSERVER: InvocationObserver = {
   answered: nobody,

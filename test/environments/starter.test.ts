@@ -65,6 +65,7 @@ starting('a process that never connects is ended, and that is told', async () =>
       returned: () => told.push('returned'),
       stopped: (_environment, exit) => told.push(`stopped by ${exit.signal}`),
       codeCache: () => told.push('code cache'),
+      requested: () => told.push('code cache'),
     },
   })
   await clock.advance(119_000)

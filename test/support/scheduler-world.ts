@@ -83,6 +83,7 @@ export async function world(
     idleTimeoutMs: 60_000,
     initLimitMs: () => 10_000,
     onOrphans: (invocations) => onOrphans(invocations),
+    onRequest: () => {},
     onEnvironment: () => {},
     onCodeCache: () => {},
   })
