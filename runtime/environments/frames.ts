@@ -199,9 +199,11 @@ export interface InvokeMeta {
 }
 
 /** The text that leads an `invoke` frame's body. */
-export const encodeInvokeMeta = (meta: InvokeMeta): string =>
-  `${meta.requestId}\n${meta.deadlineMs}\n${meta.invokedArn}\n${meta.traceId}\n${meta.clientContext}\n${meta.tenantId}` +
-  (meta.target === undefined ? '' : `\n${meta.target}`)
+export function encodeInvokeMeta(meta: InvokeMeta): string {
+  const { requestId, deadlineMs, invokedArn, traceId, clientContext, tenantId, target } = meta
+  const text = `${requestId}\n${deadlineMs}\n${invokedArn}\n${traceId}\n${clientContext}\n${tenantId}`
+  return target === undefined ? text : `${text}\n${target}`
+}
 
 /** What `encodeInvokeMeta` made a text of. */
 export function decodeInvokeMeta(text: string): InvokeMeta {
