@@ -50,6 +50,8 @@ const LIMITS = {
   keepAliveTimeout: 5_000,
   maxHeaderSize: 16_384,
 } as const
+/** A burst past it finds its connections seconds later: the kernel repeats the handshake at 1, 3 and 7 s. */
+const BACKLOG = 4096
 const IDLE_CHECK_MS = 20
 const LINGER_MS = 1000
 
@@ -256,7 +258,7 @@ function bind(server: ListeningServer, port: number, host: string): Promise<void
       const hint = 'Stop it, or choose another port (--port, --http-port; 0 picks a free one).'
       reject(new EngineError('conflict', message, { cause: error, hint }))
     })
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.removeAllListeners('error')
       resolve()
     })

@@ -12,8 +12,11 @@ import { until } from '../support/until.ts'
 const SLOW = Number(process.env.CONNECTIONS ?? 2000)
 const LEAVING = Number(process.env.DISCONNECTS ?? 500)
 const SEED = Number(process.env.DISCONNECT_SEED ?? Date.now() % 1_000_000)
-/** Headers must come within 10 s, looked at every second, and the machine may be busy. */
-const GONE_WITHIN_MS = 18_000
+/**
+ * Headers must come within 10 s, looked at every second; one that the kernel had no place for at first is
+ * connected up to 7 s later.
+ */
+const GONE_WITHIN_MS = 30_000
 const SLOWEST_HEALTHY_MS = 1500
 /** Sockets that the test's own client keeps open. */
 const SPARE_FILES = 12
