@@ -41,6 +41,15 @@ export interface ExecutionSettings {
   labels?: Readonly<Record<string, string>>
   /** ARN of the capacity provider whose processors it runs on. */
   provider?: string
+  /** It leases from what this placement group has reserved. */
+  placementGroup?: GroupPlace
+}
+
+/** A place in a placement group. */
+export interface GroupPlace {
+  readonly name: string
+  /** Index of the bundle; absent: any that has room. */
+  readonly bundle?: number
 }
 
 /**

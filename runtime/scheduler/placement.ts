@@ -1,3 +1,5 @@
+import type { GroupPlace } from '../registry/types.ts'
+import type { Scope } from '../store/journal.ts'
 import { MILLI, fits, subtract, type Resources } from '../resources.ts'
 
 /** One node as placement sees it: values only. */
@@ -17,6 +19,8 @@ export interface LeaseRequest {
   readonly labels?: Readonly<Record<string, string>>
   /** ARN of the capacity provider that it counts for. */
   readonly provider?: string | undefined
+  /** It is met from what this placement group of that account and region has reserved. */
+  readonly group?: (GroupPlace & { readonly scope: Scope }) | undefined
 }
 
 /** Where a request goes, or why it goes nowhere. */

@@ -228,8 +228,9 @@ export class Scheduler implements PoolHost {
     if (size >= this.#options.maxEnvironments)
       return { kind: 'wait', reason: `${size} environments run already (LAMBENT_MAX_ENVIRONMENTS).` }
     const holder = `function ${version.functionName}:${version.version}`
-    const { resources, provider } = version.execution
-    return this.#options.cluster.acquire({ resources, provider }, holder)
+    const { resources, provider, placementGroup } = version.execution
+    const group = placementGroup === undefined ? undefined : { ...placementGroup, scope: version.scope }
+    return this.#options.cluster.acquire({ resources, provider, group }, holder)
   }
 
   #poolOf(key: string, version: FunctionVersion): EnvironmentPool {
