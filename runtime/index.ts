@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
+import { createComputing, type Computing } from './computing.ts'
 import type { Config } from './config.ts'
 import { Gateway } from './environments/gateway.ts'
 import { createLocalLauncher } from './environments/local-launcher.ts'
@@ -68,6 +69,7 @@ export interface Engine {
   readonly journal: Journal
   readonly logGroups: LogGroups
   readonly events: EventDesk
+  readonly objects: Computing['objects']
   health(): EngineHealth
   environments(): EnvironmentView[]
   nodes(): NodeView[]
@@ -270,6 +272,10 @@ async function openEngine(
     shortage: (name) => scheduler.reasons().find((one) => one.functionName === name)?.reason,
   })
   path.events = events.queue
+  const computing = createComputing({
+    ...{ clock, rng, log, journal, requests, registry, scheduler, cluster },
+  })
+  opened.push(() => computing.close())
   gate.onLeave((limits) => events.queue.placeFreed(limits))
   await Promise.all([binaries.loadAll(runtimesOf(registry)), support.load(runtimesOf(registry))])
   spares.want(binaries.own)
@@ -296,11 +302,17 @@ async function openEngine(
     const patience = new Promise<void>((resolve) => void clock.after(config.drainMs, resolve))
     await Promise.race([
       patience,
-      Promise.all([...draining.map((work) => work()), events.queue.drain(), quiet(clock, gate)]),
+      Promise.all([
+        ...draining.map((work) => work()),
+        events.queue.drain(),
+        computing.drain(),
+        quiet(clock, gate),
+      ]),
     ])
     events.queue.abandon()
     await events.outbox.close()
     path.close()
+    await computing.close()
     await eventSources.close()
     await Promise.all([registry.close(), layers.close(), codeSigning.close(), capacityProviders.close()])
     spares.close()
@@ -328,6 +340,7 @@ async function openEngine(
     journal,
     logGroups,
     events: events.desk,
+    objects: computing.objects,
     health: () => ({
       ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,

@@ -18,7 +18,7 @@ const RUNTIME_ORDER: readonly (readonly string[])[] = [
   ['scheduler'],
   ['invoke'],
   ['actors', 'jobs'],
-  ['views'],
+  ['views', 'computing'],
   ['index'],
 ]
 

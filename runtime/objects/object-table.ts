@@ -1,0 +1,162 @@
+import { EngineError } from '../errors.ts'
+
+/** More refs than this are refused: a program that forgets none of them ends before the engine does. */
+const MAX_OBJECTS = 2_000_000
+
+/** Who is told what became of a ref. */
+export interface ObjectWaiter {
+  /** Called once; `entry` has its flags and its body. */
+  settled(entry: ObjectEntry): void
+}
+
+/** What makes the value of a ref, as long as it is not there. */
+export interface ObjectProducer {
+  /** Ends it early: what waits gives up at once, what runs is asked to, or killed with `force`. */
+  cancel(how: { force: boolean; recursive: boolean }): void
+}
+
+/**
+ * One ref. It is pending until its value, an error, or the place of a large value is there, in the form in
+ * which they travel: `flags` as in the frames (1: an error, 16: a location) and a body. It is kept as long as
+ * anybody pins it.
+ */
+export class ObjectEntry {
+  readonly id: string
+  /** -1 while it is pending. */
+  flags = -1
+  body: Buffer = NOTHING
+  producer: ObjectProducer | undefined
+  /** Refs that its value holds: they live as long as it does. */
+  inner: readonly ObjectEntry[] = NONE
+  pins = 0
+  #waiters: ObjectWaiter[] | undefined
+
+  constructor(id: string) {
+    this.id = id
+  }
+
+  get isSettled(): boolean {
+    return this.flags >= 0
+  }
+
+  /** Tells `waiter` at once when it is settled, and otherwise as soon as it is. */
+  whenSettled(waiter: ObjectWaiter): void {
+    if (this.isSettled) waiter.settled(this)
+    else if (this.#waiters === undefined) this.#waiters = [waiter]
+    else this.#waiters.push(waiter)
+  }
+
+  /** `waiter` does not want to know any more. */
+  ignore(waiter: ObjectWaiter): void {
+    const index = this.#waiters?.indexOf(waiter) ?? -1
+    if (index >= 0) this.#waiters?.splice(index, 1)
+  }
+
+  /** From the table: there is something now. */
+  settle(flags: number, body: Buffer): void {
+    this.flags = flags
+    this.body = body
+    this.producer = undefined
+    const waiters = this.#waiters
+    this.#waiters = undefined
+    if (waiters !== undefined) for (const waiter of waiters) waiter.settled(this)
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+const NONE: readonly ObjectEntry[] = []
+
+/** Somebody who holds refs, and lets go of all that are left when it ends: an invocation, a caller. */
+export class RefHolder {
+  readonly #table: ObjectTable
+  readonly #held = new Set<ObjectEntry>()
+
+  constructor(table: ObjectTable) {
+    this.#table = table
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  hold(entry: ObjectEntry): void {
+    if (this.#held.has(entry)) return
+    this.#held.add(entry)
+    this.#table.pin(entry)
+  }
+
+  /** Lets go of one; nothing happens when it is not held. */
+  release(entry: ObjectEntry): void {
+    if (this.#held.delete(entry)) this.#table.unpin(entry)
+  }
+
+  end(): void {
+    for (const entry of this.#held) this.#table.unpin(entry)
+    this.#held.clear()
+  }
+}
+
+/** All refs that anybody knows, by id, with how many hold each. A ref that nobody holds is forgotten. */
+export class ObjectTable {
+  readonly #entries = new Map<string, ObjectEntry>()
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** A pending one, held by `holder`. Throws EngineError 'throttled' (too many) and 'invalid' (known id). */
+  create(id: string, holder: RefHolder): ObjectEntry {
+    if (this.#entries.size >= MAX_OBJECTS)
+      throw new EngineError('throttled', `${this.#entries.size} objects are kept already.`, {
+        hint: 'Release refs that are not needed any more.',
+      })
+    if (this.#entries.has(id)) throw new EngineError('invalid', `There is an object "${id}" already.`)
+    const entry = new ObjectEntry(id)
+    this.#entries.set(id, entry)
+    holder.hold(entry)
+    return entry
+  }
+
+  find(id: string): ObjectEntry | undefined {
+    return this.#entries.get(id)
+  }
+
+  /** Its value (or where it lies) is there; `innerIds` are the refs that the value holds. */
+  resolve(entry: ObjectEntry, flags: number, body: Buffer, innerIds: readonly string[] = []): void {
+    if (entry.isSettled) return
+    if (innerIds.length > 0) {
+      const inner = innerIds.flatMap((id) => this.#entries.get(id) ?? [])
+      for (const one of inner) this.pin(one)
+      entry.inner = inner
+    }
+    this.#settle(entry, flags, body)
+  }
+
+  /** It failed; `body` is an error as it travels. */
+  reject(entry: ObjectEntry, body: Buffer): void {
+    if (!entry.isSettled) this.#settle(entry, ERROR_FLAG, body)
+  }
+
+  pin(entry: ObjectEntry): void {
+    entry.pins += 1
+  }
+
+  unpin(entry: ObjectEntry): void {
+    entry.pins -= 1
+    if (entry.pins === 0 && entry.isSettled) this.#forget(entry)
+  }
+
+  #settle(entry: ObjectEntry, flags: number, body: Buffer): void {
+    entry.settle(flags, body)
+    if (entry.pins === 0) this.#forget(entry)
+  }
+
+  #forget(entry: ObjectEntry): void {
+    if (!this.#entries.delete(entry.id)) return
+    for (const one of entry.inner) this.unpin(one)
+    entry.inner = NONE
+  }
+}
+
+/** As in the flags of frames. */
+const ERROR_FLAG = 1
