@@ -99,6 +99,12 @@ export interface Specialization {
   logStream: string
   /** Invocations this process runs at once. */
   concurrency: number
+  /** What it is started for. Absent: to answer for the handler. */
+  role?: EnvironmentRole
+  /** Leads the ids of the refs that its code makes. */
+  refPrefix: string
+  /** Its lease holds CPU, which is others' while its code waits in `get` or `wait`. Absent: it holds none. */
+  lendsCpu?: boolean
   /**
    * A code cache made earlier for exactly this package, Node version and architecture, as this process sees
    * it; absent when there is none.
@@ -113,6 +119,9 @@ export interface Specialization {
   /** With a process of its own only. */
   extensions?: ExtensionSettings
 }
+
+/** What an environment runs: invocations of the handler, of tasks, of actors, or of nothing but `describe`. */
+export type EnvironmentRole = 'handler' | 'task' | 'actor' | 'describe'
 
 /** Why an environment is to end. */
 export interface Shutdown {

@@ -10,6 +10,7 @@ import type { Rng } from '../rng.ts'
 import type { Journal } from '../store/journal.ts'
 import { Environment } from './environment.ts'
 import type { EnvironmentOwner } from './environment-owner.ts'
+import type { EnvironmentRole } from './frames.ts'
 import type { Gateway } from './gateway.ts'
 import type { LaunchedProcess, Launcher } from './launcher.ts'
 import { initStartEvent } from './init-events.ts'
@@ -187,6 +188,9 @@ export function createStarter(parts: {
         logGroup: version.logging.group,
         logStream: stream,
         concurrency: version.execution.concurrency,
+        role: roleOf(environment.poolKey),
+        refPrefix: `o${environment.identity.epoch.toString(36)}`,
+        lendsCpu: (version.execution.resources['cpu'] ?? 0) > 0,
         ...(codeCachePath === undefined ? {} : { codeCachePath }),
         ...(bridged === undefined
           ? {}
@@ -200,6 +204,14 @@ export function createStarter(parts: {
     },
   }
   return starter
+}
+
+/** What the environments of a pool run: its key says so behind an empty line. */
+function roleOf(poolKey: string): EnvironmentRole {
+  const pool = poolKey.split('\n\n')[1] ?? ''
+  if (pool.startsWith('task')) return 'task'
+  if (pool.startsWith('actor')) return 'actor'
+  return pool === 'describe' ? 'describe' : 'handler'
 }
 
 /**

@@ -49,6 +49,7 @@ const SPECIALIZATION = {
   logGroup: '',
   logStream: '',
   concurrency: 1,
+  refPrefix: 'o1',
 } as const
 
 /** A gateway and a client that has connected to it as an environment which is loading its code. */

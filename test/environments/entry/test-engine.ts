@@ -170,6 +170,7 @@ export class TestEnvironment implements AsyncDisposable {
         logGroup: '/aws/lambda/orders',
         logStream: '2026/01/02/[$LATEST]0123',
         concurrency: 1,
+        refPrefix: 'o1',
         ...rest,
       }),
     )

@@ -178,6 +178,7 @@ export class Running {
       logGroup: '/aws/lambda/probe',
       logStream: 'stream',
       concurrency: 1,
+      refPrefix: 'o1',
     }
     const loaded = new Promise<void>((resolve) => (this.#onInitialized = resolve))
     this.#socket?.write(frame(FRAME.specialize, specialization))

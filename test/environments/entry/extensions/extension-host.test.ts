@@ -32,6 +32,7 @@ async function createHost() {
       handler: 'index.handler',
       account: '123456789012',
       concurrency: 1,
+      refPrefix: 'o1',
       directory: undefined,
       variables: {},
       structuredLogs: false,
