@@ -188,6 +188,7 @@ export function scriptedStarter(
         logGroup: '',
         logStream: '',
         concurrency: version.execution.concurrency,
+        refPrefix: 'o1',
       })
       return Promise.resolve()
     },

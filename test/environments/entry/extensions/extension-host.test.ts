@@ -32,7 +32,6 @@ async function createHost() {
       handler: 'index.handler',
       account: '123456789012',
       concurrency: 1,
-      refPrefix: 'o1',
       directory: undefined,
       variables: {},
       structuredLogs: false,
