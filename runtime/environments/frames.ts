@@ -120,7 +120,7 @@ export interface Specialization {
   extensions?: ExtensionSettings
 }
 
-/** What an environment runs: invocations of the handler, of tasks, of actors, or of nothing but `describe`. */
+/** What an environment runs: invocations of the handler, of tasks, of actors, or nothing but `describe`. */
 export type EnvironmentRole = 'handler' | 'task' | 'actor' | 'describe'
 
 /** Why an environment is to end. */

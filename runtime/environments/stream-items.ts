@@ -3,7 +3,7 @@
  * may run ahead of whoever takes them. Both sides and the engine in between use this file.
  *
  *     producer -> engine      `said` of its invocation: meta `item\n<index>` and the item's value; FLAG.object
- *     engine -> submitter     `answer` of the task's request with FLAG.streaming: one item, in order. The
+ *     engine -> submitter     `answer` of the task's request with FLAG.streaming: an item, in order. The
  *                             answer without it is the end: an empty value, or the error that ended it
  *     submitter -> engine     request `taken`, fields: request number, count; more items were taken
  *     submitter -> engine     request `stop`, field: request number; nobody takes any more
