@@ -2,7 +2,7 @@
  * How the items of a task that streams (an async generator) travel, one at a time, and how far the producer
  * may run ahead of whoever takes them. Both sides and the engine in between use this file.
  *
- *     producer -> engine      `said` of its invocation: meta `item\n<index>` and the item's value; FLAG.object
+ *     producer -> engine      `said` of its invocation: meta `item\n<index>`, payload its value; FLAG.object
  *     engine -> submitter     `answer` of the task's request with FLAG.streaming: an item, in order. The
  *                             answer without it is the end: an empty value, or the error that ended it
  *     submitter -> engine     request `taken`, fields: request number, count; more items were taken
