@@ -6,6 +6,7 @@ import type { Action, Run, StartFlags } from './session.ts'
 import { UNBUILT } from './unbuilt.ts'
 import { describeKeys } from './key-commands.ts'
 import { describeVersions } from './version-commands.ts'
+import { describeWork } from './work-commands.ts'
 
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:4700'
 
@@ -67,6 +68,7 @@ function describe(run: Run): Command {
   describeQueries(program, run)
   describeKeys(program, run)
   describeVersions(program, run)
+  describeWork(program, run)
   describeUnbuilt(program)
   return program
 }

@@ -13,7 +13,6 @@ export const UNBUILT: readonly {
   { name: 'node', description: 'nodes and what they offer', subcommands: ['ls', 'set', 'drain'] },
   { name: 'actor', description: 'actors', subcommands: ['ls', 'get', 'call', 'kill', 'destroy'] },
   { name: 'pg', description: 'placement groups', subcommands: ['create', 'ls', 'rm'] },
-  { name: 'timeline', description: 'what ran when, for Perfetto', subcommands: [] },
 ]
 
 /** Nouns of `lambent ls` that this version cannot list. */

@@ -46,9 +46,11 @@ import {
   runSubject,
   viewEnvironment,
   viewNodes,
+  viewRunning,
   type EngineHealth,
   type EnvironmentView,
   type NodeView,
+  type RunningView,
 } from './views.ts'
 
 /** The running engine: what adapters are handed. */
@@ -72,6 +74,7 @@ export interface Engine {
   readonly objects: Computing['objects']
   health(): EngineHealth
   environments(): EnvironmentView[]
+  running(): RunningView[]
   nodes(): NodeView[]
   /** Calls `listener` with the kept events after `afterId` (undefined: none), then with every new one. */
   watch(afterId: number | undefined, listener: (event: EngineEvent) => void): Disposable
@@ -359,6 +362,7 @@ async function openEngine(
       ),
       ...spares.all.map((environment) => viewEnvironment(environment, undefined)),
     ],
+    running: () => scheduler.environments.flatMap((environment) => viewRunning(environment, clock)),
     nodes: () => viewNodes(cluster),
     watch: (afterId, listener) => feed.watch(afterId, listener),
     setApiUrl: (url) => {

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts'
 import type { EnvironmentState } from './environments/environment-state.ts'
 import type { Environment } from './environments/environment.ts'
 import type { IsolationReport } from './environments/launcher.ts'
@@ -23,6 +24,19 @@ export interface EnvironmentView {
   readonly memoryMb: number
   /** Leased, in plain units. */
   readonly resources: Readonly<Record<string, number>>
+}
+
+/** Something that runs at this moment. */
+export interface RunningView {
+  readonly runId: string
+  readonly scope: Scope
+  readonly functionName: string
+  readonly version: string
+  /** What of the package runs, as in `call-target.ts`; undefined: the handler. */
+  readonly target: string | undefined
+  readonly environmentId: string
+  /** Unix epoch ms, with a fraction. */
+  readonly startedAtMs: number
 }
 
 /** One node as it is shown; amounts in plain units. */
@@ -75,6 +89,20 @@ export const viewEnvironment = (
   memoryMb: Math.ceil(environment.maxRssKb / 1024),
   resources: plain(lease?.resources ?? {}),
 })
+
+/** What runs in an environment; what it only holds ahead does not run yet. */
+export const viewRunning = (environment: Environment, clock: Clock): RunningView[] =>
+  environment.inFlight
+    .filter((invocation) => invocation.state === 'running' || invocation.state === 'settling')
+    .map(({ input, startedAt }) => ({
+      runId: input.requestId,
+      scope: input.version.scope,
+      functionName: input.version.functionName,
+      version: input.version.version,
+      target: input.target,
+      environmentId: environment.id,
+      startedAtMs: clock.nowMs() - (clock.monotonicMs() - startedAt),
+    }))
 
 /** The cluster's nodes with who holds which GPU. */
 export function viewNodes(cluster: Cluster): NodeView[] {

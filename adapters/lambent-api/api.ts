@@ -10,11 +10,11 @@ import type { LambentApiParts } from './parts.ts'
 import { addRoutes } from './routes.ts'
 import { addRuns } from './runs.ts'
 import { describing } from './schemas.ts'
+import { addTimeline } from './timeline.ts'
 
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
   ['PATCH', '/nodes/:name'],
-  ['GET', '/timeline'],
   ...['tasks', 'objects', 'actors', 'placement-groups', 'jobs', 'schedules'].flatMap(
     (noun) =>
       [
@@ -41,6 +41,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   addRoutes(app, parts)
   addLogs(app, parts)
   addRuns(app, parts)
+  addTimeline(app, parts)
   addEvents(app, parts)
   addKeys(app, parts)
   app.get(
@@ -51,7 +52,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
         info: {
           title: 'Lambent API',
           description:
-            'Health, nodes, environments, routes, runs, logs, events and keys of a running Lambent.',
+            'Health, nodes, environments, routes, runs, logs, events, timeline and keys of a running Lambent.',
           version: engine.health().version,
         },
         components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },

@@ -15,7 +15,8 @@ import { scopeOf } from '../lambda/scope.ts'
 export interface LambentApiParts {
   readonly engine: Pick<
     Engine,
-    'clock' | 'rng' | 'log' | 'journal' | 'events' | 'routes' | 'health' | 'environments' | 'nodes' | 'watch'
+    | ('clock' | 'rng' | 'log' | 'journal' | 'events' | 'routes' | 'health')
+    | ('environments' | 'running' | 'nodes' | 'watch')
   >
   readonly keys: KeyRing
   /** Whether callers must say who they are. */

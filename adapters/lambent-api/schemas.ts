@@ -40,6 +40,15 @@ export const RunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 })
 
+/** Which runs a timeline shows. */
+export const TimelineQuery = z.object({
+  ...scope,
+  scope: z.literal('all').optional().describe('Runs of every account and region'),
+  function: z.string().optional(),
+  since: time.optional().describe(WHEN),
+  limit: z.coerce.number().int().min(1).max(100_000).default(10_000).describe('The newest so many runs'),
+})
+
 /** Which log lines are wanted. */
 export const LogsQuery = z.object({
   ...scope,
@@ -191,6 +200,11 @@ export const Answers = {
   run: Run.extend({
     outcome: z.string().optional().describe('Why an event ended; kept as long as its payload'),
     deliveries: z.array(Delivery).optional().describe('Who is told of an event’s outcome'),
+  }),
+  timeline: z.object({
+    traceEvents: z.array(z.looseObject({ name: z.string(), ph: z.string(), ts: z.number() })),
+    displayTimeUnit: z.literal('ms'),
+    otherData: z.record(z.string(), z.string()),
   }),
   cancelled: z.object({ runId: z.string(), status: z.literal('cancelled') }),
   replayed: z.object({ runId: z.string().describe('Of the new run'), replayOf: z.string() }),

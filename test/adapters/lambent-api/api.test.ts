@@ -146,6 +146,7 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/runs/{id}/cancel',
     '/lambent/v1/runs/{id}/logs',
     '/lambent/v1/runs/{id}/replay',
+    '/lambent/v1/timeline',
   ])
   const parameters = document.paths['/lambent/v1/runs']?.get?.parameters?.map(({ name }) => name) ?? []
   for (const name of ['function', 'status', 'since', 'limit', 'region']) {

@@ -12,6 +12,7 @@ import type { Target } from '../../../runtime/registry/types.ts'
 import { systemRng } from '../../../runtime/rng.ts'
 import type { Journal, LogStream, RunRecord } from '../../../runtime/store/journal.ts'
 import { openStore } from '../../../runtime/store/open.ts'
+import type { RunningView } from '../../../runtime/views.ts'
 import { createFakeClock, type FakeClock } from '../../support/clock.ts'
 import { version } from '../../support/scheduler-world.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
@@ -29,6 +30,8 @@ export interface LambentApiHarness extends AsyncDisposable {
   /** Accepts events; they start nothing but this list. */
   readonly invoker: { accept(request: EventRequest): Promise<void> }
   readonly started: StartedRun[]
+  /** What the engine says runs at this moment. */
+  readonly running: RunningView[]
 }
 
 /** A run of an event that the test has to end. */
@@ -95,6 +98,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     start: (request, sink, event) => started.push({ request, sink, ...event }),
   })
   const rng = systemRng()
+  const running: RunningView[] = []
   const invoker = { accept: (request: EventRequest) => queue.accept(request, () => targetOf(request)) }
   const desk = { ...{ store, clock, rng, queue, invoker }, environments: () => [], shortage: () => undefined }
   const parts: LambentApiParts = {
@@ -107,6 +111,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       routes: new Routes(store),
       health: () => HEALTH,
       environments: () => [],
+      running: () => running,
       nodes: () => [
         {
           name: 'local',
@@ -138,6 +143,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     journal: store.journal,
     invoker,
     started,
+    running,
     stopping,
     parts,
     request,
