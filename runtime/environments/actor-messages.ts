@@ -63,6 +63,20 @@ export const ACTOR_CALL = {
   keyed: 32,
 } as const
 
+/**
+ * Whatever calls an actor from inside a process sends the request `actor` with these fields: run, function
+ * ('' for its own), Class, encodeURIComponent(key), method, options (JSON of this, or ''), and the number of
+ * the call of an actor whose code asks, where it is one: that is how chains of calls are told apart.
+ */
+export interface ActorRequestOptions {
+  readonly timeoutMs?: number
+  readonly idempotencyKey?: string
+  /** Times that it is made again after a crash has cut it off. */
+  readonly retries?: number
+  /** The caller keeps a ref to the result and does not wait: others may `get` it until it is released. */
+  readonly ref?: true
+}
+
 /** Names of the errors that the engine answers calls of actors with. */
 export const ACTOR_ERROR = {
   /** The process ended while the call may have been running. It is not known how much of it happened. */
@@ -74,8 +88,8 @@ export const ACTOR_ERROR = {
   deadlock: 'ActorDeadlock',
   /** It was killed or destroyed while the call waited or ran. */
   killed: 'ActorKilled',
-  timeout: 'CallTimeout',
-  cancelled: 'CallCancelled',
+  timeout: 'TimeoutError',
+  cancelled: 'TaskCancelled',
 } as const
 
 /** Bounds of storage and alarms; both sides check them. */

@@ -1,3 +1,4 @@
+import { actorsSchema } from './actors.ts'
 import { attachmentsSchema } from './attachments.ts'
 import { codeSigningSchema } from './code-signing.ts'
 import { capacitySchema } from './capacity.ts'
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly string[] = [
   endedEventsSchema,
   keysSchema,
   endedEventTracesSchema,
+  actorsSchema,
 ]

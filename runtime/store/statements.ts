@@ -1,3 +1,4 @@
+import { actorStatements } from './actors.ts'
 import { attachmentStatements } from './attachments.ts'
 import { codeSigningStatements } from './code-signing.ts'
 import { capacityStatements } from './capacity.ts'
@@ -25,4 +26,5 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...routeStatements,
   ...capacityStatements,
   ...keyStatements,
+  ...actorStatements,
 }
