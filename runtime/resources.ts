@@ -10,9 +10,15 @@ export const MILLI = 1000
 /** Milli-units of a plain amount, rounded up so that a lease never covers less than was asked for. */
 export const milli = (amount: number): number => Math.ceil(Math.round(amount * MILLI * 1e6) / 1e6)
 
-/** Whether `request` fits in `available`; a resource absent from `available` counts as zero. */
+/**
+ * Whether `request` fits in `available`; a resource absent from `available` counts as zero. Nothing fits
+ * anywhere, even where more is held than there is.
+ */
 export function fits(request: Resources, available: Resources): boolean {
-  for (const name in request) if ((request[name] ?? 0) > (available[name] ?? 0)) return false
+  for (const name in request) {
+    const amount = request[name] ?? 0
+    if (amount > 0 && amount > (available[name] ?? 0)) return false
+  }
   return true
 }
 

@@ -1,11 +1,14 @@
 import { EngineError } from '../errors.ts'
 import { milli, type Resources } from '../resources.ts'
+import { GPU_FORM, isName, isPlain, leastOf, parseGpus, withMemory, type GpuWish } from '../wish.ts'
 import type { FunctionSettings } from './function-record.ts'
 import type { ExecutionSettings, NetworkAccess } from './types.ts'
 
 /** What a function's tags ask for; a member that no tag gave is absent. */
 export interface TagSettings {
   readonly resources: Resources
+  /** Ways to meet the wish for GPUs; absent: any will do. */
+  readonly gpus?: readonly GpuWish[]
   readonly memoryMb?: number | 'none'
   readonly timeoutMs?: number | 'none'
   readonly concurrency?: number
@@ -37,13 +40,15 @@ const MAX_ENVIRONMENTS = 100_000
 export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
   const resources: Record<string, number> = {}
   const labels: Record<string, string> = {}
+  let gpus: readonly GpuWish[] | undefined
+  let gpuMemoryMb: number | undefined
   const found: { -readonly [Name in keyof TagSettings]?: TagSettings[Name] } = {}
   for (const [tag, value] of Object.entries(tags)) {
     if (!tag.startsWith(PREFIX)) continue
     const name = tag.slice(PREFIX.length)
     if (name === 'cpu') resources.cpu = amount(tag, value)
-    else if (name === 'gpu') Object.assign(resources, gpus(tag, value))
-    else if (name === 'gpu-memory-mb') resources.gpuMemoryMb = milli(whole(tag, value, 1, 1e9))
+    else if (name === 'gpu') gpus = parseGpus(value) ?? fail(tag, value, `it takes ${GPU_FORM}`)
+    else if (name === 'gpu-memory-mb') gpuMemoryMb = whole(tag, value, 1, 1e9)
     else if (name === 'memory-mb')
       found.memoryMb = value === 'none' ? 'none' : whole(tag, value, 1, 1e9, ' or none')
     else if (name === 'timeout') found.timeoutMs = duration(tag, value)
@@ -60,7 +65,13 @@ export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
       )
     else throw bad(tag, value, `no tag of that name; known are ${KNOWN}`)
   }
-  return { ...found, resources, labels }
+  if (gpuMemoryMb !== undefined)
+    gpus =
+      withMemory(gpus, gpuMemoryMb) ??
+      fail(`${PREFIX}gpu-memory-mb`, String(gpuMemoryMb), 'a share of a GPU is given by it or by lambent:gpu')
+  if (gpus === undefined) return { ...found, resources, labels }
+  resources.gpu = leastOf(gpus)
+  return { ...found, resources, ...(isPlain(gpus) ? {} : { gpus }), labels }
 }
 
 const KNOWN =
@@ -88,6 +99,7 @@ export function runSettings(
       maxEnvironments: tags.maxEnvironments ?? null,
       network: tags.network ?? network,
       labels: tags.labels,
+      ...(tags.gpus === undefined ? {} : { gpus: tags.gpus }),
       ...(shares === undefined ? {} : { provider: shares.provider }),
     },
   }
@@ -116,6 +128,10 @@ function bad(tag: string, value: string, expected: string): EngineError {
   return new EngineError('invalid', `Tag ${tag} is "${value}": ${expected}.`, { detail: 'tag' })
 }
 
+function fail(tag: string, value: string, expected: string): never {
+  throw bad(tag, value, expected)
+}
+
 /** A positive amount in milli-units. */
 function amount(tag: string, value: string): number {
   const parsed = /^\d+(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN
@@ -128,22 +144,6 @@ function whole(tag: string, value: string, low: number, high: number, more = '')
   if (!(parsed >= low && parsed <= high))
     throw bad(tag, value, `it takes a whole number from ${low} to ${high}${more}`)
   return parsed
-}
-
-/**
- * `2`, `0.25` or `h100:2`; a model becomes a resource of its own beside `gpu`, so plain arithmetic places it.
- */
-function gpus(tag: string, value: string): Resources {
-  const match = /^(?:([a-z][a-z0-9-]*):)?(\d+(?:\.\d{1,3})?)$/.exec(value)
-  const count = match === null ? Number.NaN : Number(match[2])
-  if (!(count > 0 && count <= 1024) || (count > 1 && !Number.isInteger(count)))
-    throw bad(
-      tag,
-      value,
-      'it takes a count such as 2, a share such as 0.25, or a model and a count such as h100:2',
-    )
-  const model = match?.[1]
-  return model === undefined ? { gpu: milli(count) } : { gpu: milli(count), [`gpu:${model}`]: milli(count) }
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -166,7 +166,7 @@ function network(tag: string, value: string): NetworkAccess {
 const RESERVED = new Set(['cpu', 'gpu', 'gpuMemoryMb', 'memoryMb'])
 
 function custom(tag: string, name: string): string {
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/.test(name))
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/.test(name) || !isName(name))
     throw bad(tag, name, 'a name after the slash takes 1 to 64 letters, digits, dots, dashes and underscores')
   if (tag.startsWith(`${PREFIX}resource/`) && RESERVED.has(name))
     throw bad(tag, name, `${name} has a tag of its own`)

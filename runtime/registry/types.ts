@@ -1,4 +1,5 @@
 import type { Resources } from '../resources.ts'
+import type { GpuWish } from '../wish.ts'
 import type { LogLevelName, Scope } from '../store/journal.ts'
 
 /** A code package on this machine: an immutable, content-addressed folder. */
@@ -39,6 +40,8 @@ export interface ExecutionSettings {
   network: NetworkAccess
   /** Labels a node must carry; absent or empty: any node will do. */
   labels?: Readonly<Record<string, string>>
+  /** Ways to meet the wish for GPUs; absent: the amount of `gpu` in `resources`, of any model. */
+  gpus?: readonly GpuWish[]
   /** ARN of the capacity provider whose processors it runs on. */
   provider?: string
   /** It leases from what this placement group has reserved. */

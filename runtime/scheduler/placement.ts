@@ -1,111 +1,137 @@
-import type { GroupPlace } from '../registry/types.ts'
-import type { Scope } from '../store/journal.ts'
 import { MILLI, fits, subtract, type Resources } from '../resources.ts'
-
-/** One node as placement sees it: values only. */
-export interface NodeState {
-  readonly name: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly draining: boolean
-  readonly capacity: Resources
-  readonly available: Resources
-  /** Free milli-units of each GPU by index; empty where there is none. */
-  readonly freeGpus: readonly number[]
-}
-
-/** What must be held on one node. `gpu` is a fraction of one or a whole number of them, in milli-units. */
-export interface LeaseRequest {
-  readonly resources: Resources
-  readonly labels?: Readonly<Record<string, string>>
-  /** ARN of the capacity provider that it counts for. */
-  readonly provider?: string | undefined
-  /** It is met from what this placement group of that account and region has reserved. */
-  readonly group?: (GroupPlace & { readonly scope: Scope }) | undefined
-}
+import type { GpuWish } from '../wish.ts'
+import { canEverFit, describeRequest, whyNever } from './feasibility.ts'
+import { hasLabels } from './labels.ts'
+import { isOfKind, shareOf, type GpuState, type LeaseRequest, type NodeState } from './node-state.ts'
 
 /** Where a request goes, or why it goes nowhere. */
 export type Placement =
-  | { kind: 'placed'; node: string; gpuIndices: number[] }
+  /** `resources` is what is to be held: `gpu` is the amount of the way that was taken. */
+  | { kind: 'placed'; node: string; resources: Resources; gpuIndices: number[] }
   /** It fits an empty node: it can be met later. */
-  | { kind: 'wait'; reason: string }
+  | { kind: 'wait'; readonly reason: string }
   /** No node could ever meet it. */
-  | { kind: 'infeasible'; reason: string }
+  | { kind: 'infeasible'; readonly reason: string }
 
 /**
- * Decides where a request goes: the node with the least room left that still fits (best fit), by name among
- * equals, so
- * that large requests find large holes. Pure: the same values give the same decision.
+ * Decides where a request goes: the node with the least room left that still fits (best fit), one without GPUs
+ * for who wants none, by name among equals, so that large requests find large holes. Pure: the same values
+ * give the same decision.
  */
 export function place(request: LeaseRequest, nodes: readonly NodeState[]): Placement {
-  const eligible = nodes.filter((node) => !node.draining && hasLabels(node, request.labels ?? {}))
-  if (eligible.length === 0) return { kind: 'infeasible', reason: noNode(request, nodes) }
-  const gpu = request.resources['gpu'] ?? 0
-  if (gpu > MILLI && gpu % MILLI !== 0)
-    return { kind: 'infeasible', reason: 'More than one GPU can only be asked for in whole numbers.' }
-  let best: { node: NodeState; gpuIndices: number[]; room: number } | undefined
-  for (const node of eligible) {
-    if (!fits(request.resources, node.available)) continue
-    const gpuIndices = pickGpus(gpu, node.freeGpus)
-    if (gpuIndices === undefined) continue
-    const room = roomLeft(request.resources, node)
-    if (best === undefined || room < best.room || (room === best.room && node.name < best.node.name))
-      best = { node, gpuIndices, room }
+  const { gpus } = request
+  if (gpus === undefined) {
+    const found = placeWay(request, undefined, nodes)
+    if (found !== undefined) return found
+  } else {
+    for (const way of gpus) {
+      const found = placeWay(request, way, nodes)
+      if (found !== undefined) return found
+    }
   }
-  if (best !== undefined) return { kind: 'placed', node: best.node.name, gpuIndices: best.gpuIndices }
-  const possible = eligible.filter((node) => fits(request.resources, node.capacity))
-  if (possible.length === 0) return { kind: 'infeasible', reason: tooLarge(request.resources, eligible) }
-  return { kind: 'wait', reason: `Waits for ${describe(request.resources)}: held by others.` }
+  if (!nodes.some((node) => canEverFit(request, node)))
+    return { kind: 'infeasible', reason: whyNever(request, nodes) }
+  return { kind: 'wait', reason: `Waits for ${describeRequest(request)}: held by others.` }
 }
 
-/** Why `times` requests do not fit at once; undefined when they do. Takes what they need from `nodes`. */
-export function placeAll(
+function placeWay(
   request: LeaseRequest,
-  times: number,
-  nodes: readonly (NodeState & { available: Resources; freeGpus: number[] })[],
-): string | undefined {
-  for (let placed = 0; placed < times; placed++) {
-    const placement = place(request, nodes)
-    if (placement.kind === 'infeasible') return placement.reason
-    const node = placement.kind === 'wait' ? undefined : nodes.find(({ name }) => name === placement.node)
-    if (placement.kind === 'wait' || node === undefined)
-      return `There is room for ${placed} times ${describe(request.resources)}.`
-    node.available = subtract(node.available, request.resources)
-    const share = Math.min(request.resources['gpu'] ?? 0, MILLI)
-    for (const index of placement.gpuIndices) node.freeGpus[index] = (node.freeGpus[index] ?? 0) - share
+  way: GpuWish | undefined,
+  nodes: readonly NodeState[],
+): Placement | undefined {
+  let best: { node: NodeState; resources: Resources; gpuIndices: number[]; room: number } | undefined
+  for (const node of nodes) {
+    if (node.draining || !hasLabels(node.labels, request.labels)) continue
+    const found = fitOn(node, request.resources, way)
+    if (found === undefined) continue
+    const room = roomLeft(found.resources, node)
+    if (best === undefined || room < best.room || (room === best.room && node.name < best.node.name))
+      best = { node, ...found, room }
   }
-  return undefined
+  if (best === undefined) return undefined
+  return { kind: 'placed', node: best.node.name, resources: best.resources, gpuIndices: best.gpuIndices }
+}
+
+/** What would be held on one node; undefined: there is no room. */
+function fitOn(
+  node: NodeState,
+  resources: Resources,
+  way: GpuWish | undefined,
+): { resources: Resources; gpuIndices: number[] } | undefined {
+  const share = way === undefined || way.amount === undefined ? undefined : way.amount
+  if (way === undefined || share !== undefined) {
+    const gpu = share ?? resources['gpu'] ?? 0
+    const held = gpu === (resources['gpu'] ?? 0) ? resources : { ...resources, gpu }
+    if (!fits(held, node.available)) return undefined
+    const gpuIndices = pickGpus(gpu, node.gpus, way)
+    return gpuIndices === undefined ? undefined : { resources: held, gpuIndices }
+  }
+  // by memory alone: how much of a GPU that is depends on the GPU
+  let best: { index: number; gpu: number; left: number } | undefined
+  for (const one of node.gpus) {
+    const gpu = shareOf(way, one)
+    if (gpu === undefined || one.withheld !== undefined || one.free < gpu) continue
+    if (best === undefined || one.free - gpu < best.left) best = { index: one.index, gpu, left: one.free - gpu }
+  }
+  if (best === undefined) return undefined
+  const held = { ...resources, gpu: best.gpu }
+  return fits(held, node.available) ? { resources: held, gpuIndices: [best.index] } : undefined
 }
 
 /**
  * A fraction goes to the fullest GPU that still has room; whole ones to GPUs nobody holds. Undefined: no
  * room.
  */
-export function pickGpus(gpu: number, free: readonly number[]): number[] | undefined {
+export function pickGpus(gpu: number, gpus: readonly GpuState[], way?: GpuWish): number[] | undefined {
   if (gpu === 0) return []
   if (gpu < MILLI) {
-    let best = -1
-    free.forEach((room, index) => {
-      if (room >= gpu && (best < 0 || room < (free[best] ?? 0))) best = index
-    })
-    return best < 0 ? undefined : [best]
+    let best: GpuState | undefined
+    for (const one of gpus) {
+      if (one.withheld !== undefined || one.free < gpu || !isOfKind(one, way)) continue
+      if (best === undefined || one.free < best.free) best = one
+    }
+    return best === undefined ? undefined : [best.index]
   }
   const whole: number[] = []
-  free.forEach((room, index) => {
-    if (room === MILLI && whole.length < gpu / MILLI) whole.push(index)
-  })
+  if (gpu % MILLI !== 0) return undefined
+  for (const one of gpus) {
+    if (whole.length === gpu / MILLI) break
+    if (one.withheld === undefined && one.free === MILLI && isOfKind(one, way)) whole.push(one.index)
+  }
   return whole.length === gpu / MILLI ? whole : undefined
 }
 
-/** `cpu 2, memoryMb 128` in plain units. */
-export const describe = (resources: Resources): string =>
-  Object.entries(resources)
-    .filter(([, amount]) => amount > 0)
-    .map(([name, amount]) => `${name} ${amount / MILLI}`)
-    .join(', ') || 'nothing'
+/** Why `times` requests do not fit at once; undefined when they do. `nodes` are as they would be then. */
+export function placeAll(
+  request: LeaseRequest,
+  times: number,
+  nodes: readonly NodeState[],
+): string | undefined {
+  const left = new Map(nodes.map((node) => [node.name, node]))
+  for (let placed = 0; placed < times; placed++) {
+    const placement = place(request, [...left.values()])
+    if (placement.kind === 'infeasible') return placement.reason
+    const node = placement.kind === 'wait' ? undefined : left.get(placement.node)
+    if (placement.kind === 'wait' || node === undefined)
+      return placed === 0 ? undefined : `There is room for ${placed} times ${describeRequest(request)}.`
+    left.set(node.name, without(node, placement))
+  }
+  return undefined
+}
 
-function hasLabels(node: NodeState, labels: Readonly<Record<string, string>>): boolean {
-  for (const name in labels) if (node.labels[name] !== labels[name]) return false
-  return true
+/** A node without what a placement takes of it. */
+export function without(
+  node: NodeState,
+  { resources, gpuIndices }: { readonly resources: Resources; readonly gpuIndices: readonly number[] },
+): NodeState {
+  const share = Math.min(resources['gpu'] ?? 0, MILLI)
+  return {
+    ...node,
+    available: subtract(node.available, resources),
+    gpus: node.gpus.map((one) =>
+      gpuIndices.includes(one.index) ? { ...one, free: one.free - share } : one,
+    ),
+  }
 }
 
 /** The largest share of any asked-for resource that would stay free: a small number is a tight fit. */
@@ -115,25 +141,5 @@ function roomLeft(request: Resources, node: NodeState): number {
     const capacity = node.capacity[name] ?? 0
     if (capacity > 0) room = Math.max(room, ((node.available[name] ?? 0) - (request[name] ?? 0)) / capacity)
   }
-  return room
-}
-
-function noNode(request: LeaseRequest, nodes: readonly NodeState[]): string {
-  const wanted = Object.entries(request.labels ?? {}).map(([name, value]) => `${name}=${value}`)
-  if (nodes.length === 0) return 'There is no node.'
-  return wanted.length > 0 ? `No node has the label ${wanted.join(', ')}.` : 'All nodes are draining.'
-}
-
-function tooLarge(resources: Resources, nodes: readonly NodeState[]): string {
-  const missing = Object.entries(resources)
-    .map(([name, amount]) => ({
-      name,
-      amount,
-      most: Math.max(...nodes.map((node) => node.capacity[name] ?? 0)),
-    }))
-    .filter(({ amount, most }) => amount > most)
-    .map(({ name, amount, most }) => `${name} ${amount / MILLI} (the largest node has ${most / MILLI})`)
-  return missing.length > 0
-    ? `No node offers ${missing.join(', ')}.`
-    : `No single node offers ${describe(resources)} together.`
+  return (request['gpu'] ?? 0) === 0 && node.gpus.length > 0 ? room + 1 : room
 }

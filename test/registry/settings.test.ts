@@ -49,8 +49,6 @@ settings('tags ask for what the service has no words for', () => {
       resources: {
         cpu: 500,
         gpu: 2000,
-        'gpu:h100': 2000,
-        gpuMemoryMb: 8_000_000,
         memoryMb: 4_096_000,
         tpu: 1000,
       },
@@ -58,6 +56,7 @@ settings('tags ask for what the service has no words for', () => {
       maxEnvironments: 2,
       network: 'none',
       labels: { zone: 'a' },
+      gpus: [{ model: 'h100', amount: 2000, memoryMb: 8000 }],
     },
   })
 })

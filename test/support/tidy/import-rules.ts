@@ -11,7 +11,7 @@ interface Import {
 
 /** Folders of `runtime/` in their one order; an import points left or stays in its folder. */
 const RUNTIME_ORDER: readonly (readonly string[])[] = [
-  ['errors', 'resources', 'clock', 'rng', 'log', 'config', 'entries', 'feed', 'version'],
+  ['errors', 'resources', 'wish', 'clock', 'rng', 'log', 'config', 'entries', 'feed', 'version'],
   ['sdk', 'store'],
   ['registry', 'objects', 'keys'],
   ['environments'],
