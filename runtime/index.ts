@@ -36,6 +36,7 @@ import type { FunctionVersion } from './registry/types.ts'
 import type { Rng } from './rng.ts'
 import { CapacityPools } from './scheduler/capacity-pools.ts'
 import { createLocalCluster } from './scheduler/local-cluster.ts'
+import { requestOf } from './scheduler/node-state.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal } from './store/journal.ts'
 import { LogGroups } from './store/log-groups.ts'
@@ -241,10 +242,10 @@ async function openEngine(
         signal,
       )
     },
-    feasible: (resources, labels, times = 1, provider) =>
+    feasible: (one, times = 1) =>
       times > config.maxEnvironments
         ? `No more than ${config.maxEnvironments} environments run at once (LAMBENT_MAX_ENVIRONMENTS).`
-        : cluster.infeasible({ resources, labels, provider }, times),
+        : cluster.infeasible(requestOf(one), times),
     onFunction: (record) => scheduler.provisioned.follow(record.functionId, provisionedWishes(record)),
     onEvent: (event) => {
       if (event.kind === 'version-retired') return scheduler.retire(event.key)

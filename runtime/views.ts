@@ -46,7 +46,18 @@ export interface NodeView {
   readonly labels: Readonly<Record<string, string>>
   readonly capacity: Readonly<Record<string, number>>
   readonly available: Readonly<Record<string, number>>
-  readonly gpus: readonly { index: number; free: number; holders: readonly string[] }[]
+  readonly gpus: readonly GpuView[]
+}
+
+/** One GPU as it is shown: `index` is its number on the machine. */
+export interface GpuView {
+  readonly index: number
+  readonly free: number
+  readonly holders: readonly string[]
+  readonly model: string | undefined
+  readonly memoryMb: number | undefined
+  /** Why it is handed to nobody at the moment: it was found busy, or taken out of the node's capacity. */
+  readonly withheld: string | undefined
 }
 
 /** How the engine is. */
@@ -113,10 +124,13 @@ export function viewNodes(cluster: Cluster): NodeView[] {
     labels: node.labels,
     capacity: plain(node.capacity),
     available: plain(node.available),
-    gpus: node.freeGpus.map((free, index) => ({
+    gpus: node.gpus.map(({ index, free, model, memoryMb, withheld }) => ({
       index,
       free: free / MILLI,
       holders: holdersOf(holdings, node.name, index),
+      model,
+      memoryMb,
+      withheld,
     })),
   }))
 }

@@ -137,7 +137,16 @@ export const Answers = {
         labels: z.record(z.string(), z.string()),
         capacity: amounts,
         available: amounts,
-        gpus: z.array(z.object({ index: z.number(), free: z.number(), holders: z.array(z.string()) })),
+        gpus: z.array(
+          z.object({
+            index: z.number().describe('On the machine'),
+            free: z.number(),
+            holders: z.array(z.string()),
+            model: z.string().optional(),
+            memoryMb: z.number().optional(),
+            withheld: z.string().optional().describe('Why it is handed to nobody at the moment'),
+          }),
+        ),
       }),
     ),
   }),

@@ -23,7 +23,8 @@ export function declaredGpus(resources: Readonly<Record<string, number>>): GpuDe
   const memoryMb = resources['gpuMemoryMb']
   const models: (string | undefined)[] = []
   for (const [name, count] of Object.entries(resources))
-    if (name.startsWith('gpu:')) for (let one = 0; one < count; one++) models.push(name.slice(4).toLowerCase())
+    if (name.startsWith('gpu:'))
+      for (let one = 0; one < count; one++) models.push(name.slice(4).toLowerCase())
   while (models.length < Math.floor(resources['gpu'] ?? 0)) models.push(undefined)
   return models.map((model, index) => ({ index, model, memoryMb, declared: true }))
 }
@@ -34,9 +35,7 @@ export const declaresGpus = (resources: Readonly<Record<string, number>>): boole
 
 /** Amounts without what only says which GPUs there are. */
 export const withoutGpus = (resources: Readonly<Record<string, number>>): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(resources).filter(([name]) => !/^(gpu|gpuMemoryMb|gpu:.*)$/.test(name)),
-  )
+  Object.fromEntries(Object.entries(resources).filter(([name]) => !/^(gpu|gpuMemoryMb|gpu:.*)$/.test(name)))
 
 /** So many GPUs in milli-units. */
 export const gpuAmount = (devices: readonly unknown[]): number => devices.length * MILLI

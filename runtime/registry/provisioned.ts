@@ -295,8 +295,7 @@ function checkRoom(record: FunctionRecord, qualifier: string, requested: number,
       'invalid',
       'Provisioned Concurrency is not supported for functions with tenancy configuration.',
     )
-  const { resources, labels = {}, provider } = version.runnable.execution
-  const missing = making.feasible(resources, labels, requested, provider)
+  const missing = making.feasible(version.runnable, requested)
   if (missing !== undefined)
     throw new EngineError(
       'infeasible',

@@ -1,5 +1,4 @@
 import { EngineError } from '../errors.ts'
-import type { Resources } from '../resources.ts'
 import { LATEST, type Edit, type FunctionRecord, type VersionRecord } from './function-record.ts'
 import { putFunction, putVersion } from './rows.ts'
 import { checkTagCount } from './rules.ts'
@@ -15,13 +14,8 @@ export interface Making {
   readonly network: NetworkAccess
   /** Where the files of a layer's package lie. */
   layerDirectory(packageId: string): string
-  /** Why no nodes could ever hold these resources so many times; undefined when they could. */
-  feasible(
-    resources: Resources,
-    labels: Readonly<Record<string, string>>,
-    times?: number,
-    provider?: string,
-  ): string | undefined
+  /** Why no nodes could ever hold what a version asks for so many times; undefined when they could. */
+  feasible(version: FunctionVersion, times?: number): string | undefined
 }
 
 /** The one tag that changes nothing about how a version runs, only how often it waits. */
@@ -98,9 +92,8 @@ export function runnableOf(
  * its function's tags want it kept ready.
  */
 export function checkRun(version: VersionRecord, making: Making, tags: FunctionRecord['tags']): void {
-  const { resources, labels = {}, provider } = version.runnable.execution
   const kept = version.version === LATEST ? (readTags(tags).provisioned ?? 0) : 0
-  const missing = making.feasible(resources, labels, Math.max(1, kept), provider)
+  const missing = making.feasible(version.runnable, Math.max(1, kept))
   if (missing !== undefined)
     throw new EngineError('infeasible', `No node could ever run ${version.runnable.functionName}: ${missing}`)
 }

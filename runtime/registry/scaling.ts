@@ -31,8 +31,7 @@ export function putScaling(
       'invalid',
       `MinExecutionEnvironments (${low}) cannot be greater than MaxExecutionEnvironments (${high}).`,
     )
-  const { resources, labels = {}, provider } = found.runnable.execution
-  const missing = making.feasible(resources, labels, Math.max(1, low ?? 0), provider)
+  const missing = making.feasible(found.runnable, Math.max(1, low ?? 0))
   if (missing !== undefined)
     throw new EngineError('infeasible', `${low} environments of ${arnOf(record, version)}: ${missing}`)
   return {

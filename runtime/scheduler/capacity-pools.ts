@@ -1,6 +1,6 @@
 import { MILLI } from '../resources.ts'
 import type { Cluster, Lease } from './cluster.ts'
-import type { LeaseRequest } from './placement.ts'
+import type { LeaseRequest } from './node-state.ts'
 
 /**
  * A cluster in which functions of one capacity provider hold no more processors than it may: what it holds is
@@ -30,6 +30,10 @@ export class CapacityPools implements Cluster {
     return this.#cluster.launcher(node)
   }
 
+  keep(...[claimant, kept]: Parameters<Cluster['keep']>): void {
+    this.#cluster.keep(claimant, kept)
+  }
+
   infeasible(request: LeaseRequest, times = 1): string | undefined {
     const limit = request.provider === undefined ? undefined : this.#limitOf(request.provider)
     if (limit !== undefined && cpuOf(request) * times > limit) return tooMuch(request, limit)
@@ -50,20 +54,38 @@ export class CapacityPools implements Cluster {
       }
     const outcome = this.#cluster.acquire(request, holder)
     if (outcome.kind !== 'leased') return outcome
-    this.#held.set(provider, held + cpu)
+    this.#count(provider, cpu)
     return { kind: 'leased', lease: this.#counted(outcome.lease, provider, cpu) }
   }
 
   #counted(lease: Lease, provider: string, cpu: number): Lease {
+    let lent = false
     return {
       ...lease,
+      lend: () => {
+        lease.lend()
+        if (!lent) this.#count(provider, -cpu)
+        lent = true
+      },
+      takeBack: () => {
+        if (!lent) return true
+        const limit = this.#limitOf(provider) ?? Infinity
+        if ((this.#held.get(provider) ?? 0) + cpu > limit || !lease.takeBack()) return false
+        lent = false
+        this.#count(provider, cpu)
+        return true
+      },
       [Symbol.dispose]: () => {
         lease[Symbol.dispose]()
-        const left = (this.#held.get(provider) ?? 0) - cpu
-        if (left > 0) this.#held.set(provider, left)
-        else this.#held.delete(provider)
+        if (!lent) this.#count(provider, -cpu)
       },
     }
+  }
+
+  #count(provider: string, more: number): void {
+    const held = (this.#held.get(provider) ?? 0) + more
+    if (held > 0) this.#held.set(provider, held)
+    else this.#held.delete(provider)
   }
 }
 

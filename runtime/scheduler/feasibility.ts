@@ -18,7 +18,7 @@ export function describeRequest({ resources, gpus }: LeaseRequest): string {
   return Object.values(rest).some((amount) => amount > 0) ? `${describe(rest)}, ${ways}` : ways
 }
 
-/** Whether a node, with nobody on it, could meet a request; whether it drains or its GPUs are withheld passes. */
+/** Whether a node, with nobody on it, could meet a request: that it drains or withholds GPUs passes. */
 export function canEverFit(request: LeaseRequest, node: NodeState): boolean {
   if (!hasLabels(node.labels, request.labels)) return false
   const { resources, gpus } = request
@@ -32,7 +32,7 @@ export function canEverFit(request: LeaseRequest, node: NodeState): boolean {
   return gpu <= MILLI || gpu % MILLI === 0
 }
 
-/** Names of what `node` could offer a request, and has not free now. Empty where it is not to be had there. */
+/** Names of what `node` could offer a request, and has not free now. Empty where it never could. */
 export function lackingOn(request: LeaseRequest, node: NodeState): string[] {
   if (!canEverFit(request, node)) return []
   return Object.entries(request.resources)

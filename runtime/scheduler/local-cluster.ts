@@ -176,7 +176,5 @@ const emptied = (node: LocalNode): NodeState => ({
   ...node,
   draining: false,
   available: node.capacity,
-  gpus: node.gpus
-    .filter((gpu) => gpu.offered)
-    .map((gpu) => ({ ...gpu, free: MILLI, withheld: undefined })),
+  gpus: node.gpus.filter((gpu) => gpu.offered).map((gpu) => ({ ...gpu, free: MILLI, withheld: undefined })),
 })

@@ -64,7 +64,12 @@ export function splitMachine(
 }
 
 /** Adds to what is free of a node, or takes from it (`sign` -1). */
-export function move(node: LocalNode, resources: Resources, gpuIndices: readonly number[], sign: 1 | -1): void {
+export function move(
+  node: LocalNode,
+  resources: Resources,
+  gpuIndices: readonly number[],
+  sign: 1 | -1,
+): void {
   const { available, gpus } = node
   for (const name in resources) available[name] = (available[name] ?? 0) + sign * (resources[name] ?? 0)
   if (gpuIndices.length === 0) return

@@ -1,4 +1,4 @@
-import type { GroupPlace } from '../registry/types.ts'
+import type { FunctionVersion, GroupPlace } from '../registry/types.ts'
 import { MILLI, type Resources } from '../resources.ts'
 import type { Scope } from '../store/journal.ts'
 import type { GpuWish } from '../wish.ts'
@@ -51,3 +51,13 @@ export const shareOf = (way: GpuWish, gpu: GpuState): number | undefined =>
   way.memoryMb === undefined || !isOfKind(gpu, way)
     ? undefined
     : Math.ceil((way.memoryMb * MILLI) / (gpu.memoryMb ?? 0))
+
+/** What one environment of a version asks for. */
+export function requestOf(
+  { execution, scope }: Pick<FunctionVersion, 'execution' | 'scope'>,
+  claimant?: string,
+): LeaseRequest {
+  const { resources, gpus, labels, provider, placementGroup } = execution
+  const group = placementGroup === undefined ? undefined : { ...placementGroup, scope }
+  return { resources, gpus, labels, provider, group, claimant }
+}

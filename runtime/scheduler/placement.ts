@@ -14,9 +14,9 @@ export type Placement =
   | { kind: 'infeasible'; readonly reason: string }
 
 /**
- * Decides where a request goes: the node with the least room left that still fits (best fit), one without GPUs
- * for who wants none, by name among equals, so that large requests find large holes. Pure: the same values
- * give the same decision.
+ * Decides where a request goes: the node with the least room left that still fits (best fit), one without
+ * GPUs for who wants none, by name among equals, so that large requests find large holes. Pure: the same
+ * values give the same decision.
  */
 export function place(request: LeaseRequest, nodes: readonly NodeState[]): Placement {
   const { gpus } = request
@@ -71,7 +71,8 @@ function fitOn(
   for (const one of node.gpus) {
     const gpu = shareOf(way, one)
     if (gpu === undefined || one.withheld !== undefined || one.free < gpu) continue
-    if (best === undefined || one.free - gpu < best.left) best = { index: one.index, gpu, left: one.free - gpu }
+    if (best === undefined || one.free - gpu < best.left)
+      best = { index: one.index, gpu, left: one.free - gpu }
   }
   if (best === undefined) return undefined
   const held = { ...resources, gpu: best.gpu }
@@ -128,9 +129,7 @@ export function without(
   return {
     ...node,
     available: subtract(node.available, resources),
-    gpus: node.gpus.map((one) =>
-      gpuIndices.includes(one.index) ? { ...one, free: one.free - share } : one,
-    ),
+    gpus: node.gpus.map((one) => (gpuIndices.includes(one.index) ? { ...one, free: one.free - share } : one)),
   }
 }
 

@@ -11,6 +11,7 @@ import type { Log } from '../log.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
 import { enforceLimits } from './limits.ts'
+import { requestOf } from './node-state.ts'
 import { Provisioned } from './provisioned.ts'
 import { refuseAll, stopping, throttled } from './refusals.ts'
 import { Shortage } from './shortage.ts'
@@ -228,9 +229,7 @@ export class Scheduler implements PoolHost {
     if (size >= this.#options.maxEnvironments)
       return { kind: 'wait', reason: `${size} environments run already (LAMBENT_MAX_ENVIRONMENTS).` }
     const holder = `function ${version.functionName}:${version.version}`
-    const { resources, provider, placementGroup } = version.execution
-    const group = placementGroup === undefined ? undefined : { ...placementGroup, scope: version.scope }
-    return this.#options.cluster.acquire({ resources, provider, group }, holder)
+    return this.#options.cluster.acquire(requestOf(version), holder)
   }
 
   #poolOf(key: string, version: FunctionVersion): EnvironmentPool {

@@ -51,11 +51,16 @@ leasing('virtual nodes split the machine and deal GPUs out whole', () => {
   assert.equal(
     machine
       .nodes()
-      .map((node) => [node.name, node.capacity['cpu'], node.capacity['memoryMb'], node.freeGpus.length]),
+      .map((node) => [
+        node.name,
+        node.capacity['cpu'],
+        node.capacity['memoryMb'],
+        node.gpus.map(({ index }) => index),
+      ]),
     [
-      ['local-1', 1333, 300_000, 1],
-      ['local-2', 1333, 300_000, 1],
-      ['local-3', 1333, 300_000, 1],
+      ['local-1', 1333, 300_000, [0]],
+      ['local-2', 1333, 300_000, [1]],
+      ['local-3', 1333, 300_000, [2]],
     ],
   )
   assert.match(machine.infeasible({ resources: { gpu: 2000 } }) ?? '', 'gpu 2')
@@ -87,7 +92,7 @@ leasing('whatever is acquired and released in any order, nothing is held twice a
       }
       for (const lease of held) lease[Symbol.dispose]()
       const [node] = machine.nodes()
-      return node?.available['cpu'] === 4000 && node.freeGpus.every((free) => free === 1000)
+      return node?.available['cpu'] === 4000 && node.gpus.every(({ free }) => free === 1000)
     }),
   )
 })

@@ -1,9 +1,13 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { milli } from '../../runtime/resources.ts'
-import { pickGpus, place, type NodeState } from '../../runtime/scheduler/placement.ts'
+import type { GpuState, NodeState } from '../../runtime/scheduler/node-state.ts'
+import { pickGpus, place } from '../../runtime/scheduler/placement.ts'
 
 const placing = suite('placing')
+
+/** GPUs with so much of them free, numbered from 0. */
+const gpus = (...free: number[]): GpuState[] => free.map((one, index) => ({ index, free: one }))
 
 const node = (name: string, available: Record<string, number>, more: Partial<NodeState> = {}): NodeState => ({
   name,
@@ -11,20 +15,27 @@ const node = (name: string, available: Record<string, number>, more: Partial<Nod
   draining: false,
   capacity: { cpu: 4000, memoryMb: 8_000_000, gpu: 2000 },
   available: { cpu: 4000, memoryMb: 8_000_000, gpu: 2000, ...available },
-  freeGpus: [1000, 1000],
+  gpus: gpus(1000, 1000),
   ...more,
 })
 
 placing('the tightest node that fits is taken, so that large holes stay', () => {
   const decision = place({ resources: { cpu: 1000 } }, [node('roomy', {}), node('tight', { cpu: 1000 })])
 
-  assert.equal(decision, { kind: 'placed', node: 'tight', gpuIndices: [] })
+  assert.equal(decision, {
+    kind: 'placed',
+    node: 'tight',
+    resources: { cpu: 1000 },
+    gpuIndices: [],
+  })
 })
 
 placing('equals are told apart by name, so that the same state gives the same decision', () => {
   const nodes = [node('b', {}), node('a', {})]
 
-  assert.equal(place({ resources: { cpu: 1000 } }, nodes), { kind: 'placed', node: 'a', gpuIndices: [] })
+  const decision = place({ resources: { cpu: 1000 } }, nodes)
+
+  assert.is(decision.kind === 'placed' && decision.node, 'a')
 })
 
 placing('what fits an empty node but not now has to wait, with a reason', () => {
@@ -51,23 +62,24 @@ placing('labels choose the node, and a label nobody has is infeasible', () => {
   assert.equal(place({ resources: {}, labels: { disk: 'nvme' } }, nodes), {
     kind: 'placed',
     node: 'fast',
+    resources: {},
     gpuIndices: [],
   })
   assert.is(place({ resources: {}, labels: { disk: 'tape' } }, nodes).kind, 'infeasible')
 })
 
-placing('draining nodes take nothing', () => {
-  assert.is(place({ resources: {} }, [node('leaving', {}, { draining: true })]).kind, 'infeasible')
+placing('draining nodes take nothing, and what fits there waits', () => {
+  assert.is(place({ resources: {} }, [node('leaving', {}, { draining: true })]).kind, 'wait')
 })
 
 placing('a fraction goes to the fullest GPU that still has room', () => {
-  assert.equal(pickGpus(250, [1000, 500, 250]), [2])
-  assert.equal(pickGpus(500, [1000, 500, 250]), [1])
+  assert.equal(pickGpus(250, gpus(1000, 500, 250)), [2])
+  assert.equal(pickGpus(500, gpus(1000, 500, 250)), [1])
 })
 
 placing('whole GPUs are only those nobody holds a part of', () => {
-  assert.equal(pickGpus(2000, [750, 1000, 1000]), [1, 2])
-  assert.is(pickGpus(2000, [750, 1000, 999]), undefined)
+  assert.equal(pickGpus(2000, gpus(750, 1000, 1000)), [1, 2])
+  assert.is(pickGpus(2000, gpus(750, 1000, 999)), undefined)
 })
 
 placing('amounts round up, never down', () => {

@@ -1,6 +1,7 @@
 import { CreateFunctionCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { wantsGpus } from '../../../runtime/wish.ts'
 import { NEW, refusalOf, startApi } from './start-api.ts'
 
 const creating = suite('Lambda API: creates that are refused')
@@ -158,7 +159,9 @@ creating('extended limits take any time and memory, strict ones those of the ser
 })
 
 creating('what no node could ever run is refused with what is missing', async () => {
-  await using api = await startApi({ feasible: ({ gpu = 0 }) => (gpu > 0 ? 'gpu 1 of 0' : undefined) })
+  await using api = await startApi({
+    feasible: (one) => (wantsGpus(one.execution) ? 'gpu 1 of 0' : undefined),
+  })
 
   const refused = await refusalOf(
     api.client.send(new CreateFunctionCommand({ ...NEW, Tags: { 'lambent:gpu': '1' } })),
