@@ -1,4 +1,27 @@
-import { sendCall, type HttpAnswer, type HttpCall } from './http-call.ts'
+import { remoteActor, type ActorCallOptions, type RemoteActor } from './client-actors.ts'
+import { FunctionError } from './client-errors.ts'
+import { createGroup, type PlacementGroupWish, type RemotePlacementGroup } from './client-groups.ts'
+import { objectCalls, type ObjectCalls } from './client-refs.ts'
+import { remoteTask, type RemoteTask, type TaskShape } from './client-tasks.ts'
+import type { WaitOptions } from './client-wait.ts'
+import { createWire, listIn, parseAnswer } from './client-wire.ts'
+
+export type { ActorCallOptions, RemoteActor } from './client-actors.ts'
+export {
+  ActorCrashed,
+  FunctionError,
+  Infeasible,
+  LambentError,
+  MailboxFull,
+  ObjectLost,
+  TaskCancelled,
+  TaskCrashed,
+  TimeoutError,
+} from './client-errors.ts'
+export type { PlacementGroupState, PlacementGroupWish, RemotePlacementGroup } from './client-groups.ts'
+export { ClientRef } from './client-refs.ts'
+export type { RemoteTask } from './client-tasks.ts'
+export type { WaitOptions } from './client-wait.ts'
 
 /** What a run says of itself; more members may come. */
 export interface Run {
@@ -37,48 +60,26 @@ export interface InvokeOptions {
   signal?: AbortSignal
 }
 
-/** The engine refused a request, or could not be reached (`code` is `unreachable`, `status` 0). */
-export class LambentError extends Error {
-  override readonly name: string = 'LambentError'
-  /** Lambda's exception name, or the Lambent API's neutral code. */
-  readonly code: string
-  /** HTTP status. */
-  readonly status: number
-  /** What to do next, when the engine says so. */
-  readonly hint: string | undefined
-
-  constructor(code: string, message: string, options: { status: number; hint?: unknown; cause?: unknown }) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.code = code
-    this.status = options.status
-    this.hint = typeof options.hint === 'string' ? options.hint : undefined
-  }
-}
-
-/** The function ran and failed; `name` is its error's type, `remoteStack` where it happened. */
-export class FunctionError extends Error {
-  override readonly name: string
-  readonly remoteStack: string
-  /** The whole error JSON. */
-  readonly payload: unknown
-
-  constructor(payload: unknown) {
-    const { errorType, errorMessage, trace, stackTrace } = asRecord(payload)
-    super(typeof errorMessage === 'string' ? errorMessage : 'The function failed.')
-    this.name = typeof errorType === 'string' ? errorType : 'FunctionError'
-    const lines = Array.isArray(trace) ? trace : Array.isArray(stackTrace) ? stackTrace : []
-    this.remoteStack = lines.join('\n')
-    this.payload = payload
-  }
-}
-
-/** An engine, seen from outside. Every call rejects with a LambentError when the engine refuses it. */
-export interface Client {
-  /**
-   * Runs a function and returns its result; undefined for `Event` and `DryRun`. Rejects with a FunctionError
-   * when the function failed.
-   */
+/**
+ * An engine, seen from outside. Every call rejects with a LambentError, or a kind of it, when the engine
+ * refuses it, and with a FunctionError when the code that was called failed.
+ */
+export interface Client extends ObjectCalls {
+  /** Runs a function and returns its result; undefined for `Event` and `DryRun`. */
   invoke<Result = unknown>(name: string, payload?: unknown, options?: InvokeOptions): Promise<Result>
+  /** The task `function/export`: `client.task<typeof count>('word-count/count').call('a b')`. */
+  task<Task extends TaskShape = (...args: unknown[]) => unknown>(
+    name: string,
+    options?: WaitOptions,
+  ): RemoteTask<Task>
+  /** The actor of `function/Class` with a key: `client.actor<Tally>('word-count/Tally', 'all').add(1)`. */
+  actor<Actor = Record<string, (...args: unknown[]) => Promise<unknown>>>(
+    name: string,
+    key: string,
+    options?: ActorCallOptions,
+  ): RemoteActor<Actor>
+  /** Reserves a gang of resources. */
+  placementGroup(wish: PlacementGroupWish, options?: { signal?: AbortSignal }): Promise<RemotePlacementGroup>
   readonly runs: {
     list(filter?: RunFilter, options?: { signal?: AbortSignal }): Promise<Run[]>
     get(runId: string, options?: { signal?: AbortSignal }): Promise<Run>
@@ -88,108 +89,32 @@ export interface Client {
 
 /** The engine whose api port is at `url`. `key` is needed where the engine asks for keys. */
 export function connect(url: string, options: { key?: string } = {}): Client {
-  const base = new URL(url)
-  const authorization: Record<string, string> =
-    options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }
-
-  const call = async (
-    path: string,
-    request: Partial<Omit<HttpCall, 'url'>> & { query?: Record<string, string | undefined> },
-  ): Promise<HttpAnswer> => {
-    const { query = {}, headers, method = 'GET', body, signal } = request
-    const target = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
-    for (const [name, value] of Object.entries(query))
-      if (value !== undefined) target.searchParams.set(name, value)
-    const answer = await reach(base, {
-      method,
-      url: target,
-      headers: { ...authorization, ...headers },
-      signal,
-      ...(body === undefined ? {} : { body }),
-    })
-    if (answer.status >= 400) throw refusal(answer)
-    return answer
-  }
-  const read = async (
-    path: string,
-    query: Record<string, string | undefined>,
-    signal?: AbortSignal,
-  ): Promise<unknown> => parse(await call(`/lambent/v1/${path}`, { query, signal }))
-
+  const wire = createWire(url, options.key)
+  const objects = objectCalls(wire)
   return {
+    ...objects,
     async invoke<Result>(name: string, payload?: unknown, invocation: InvokeOptions = {}) {
       const { qualifier, type = 'RequestResponse', signal } = invocation
-      const answer = await call(`/2015-03-31/functions/${encodeURIComponent(name)}/invocations`, {
+      const answer = await wire.call(`/2015-03-31/functions/${encodeURIComponent(name)}/invocations`, {
         method: 'POST',
         query: { Qualifier: qualifier },
         headers: { 'content-type': 'application/json', 'x-amz-invocation-type': type },
         body: payload === undefined ? '' : JSON.stringify(payload),
         signal,
       })
-      const result = answer.text === '' ? undefined : parse(answer)
+      const result = parseAnswer(answer)
       if (answer.headers['x-amz-function-error'] !== undefined) throw new FunctionError(result)
       return result as Result // what the caller says the function returns
     },
+    task: (name, waiting) => remoteTask({ wire, objects }, name, waiting),
+    actor: (name, key, calls) => remoteActor(wire, name, key, calls),
+    placementGroup: (wish, waiting) => createGroup(wire, wish, waiting),
     runs: {
       list: async (filter = {}, { signal } = {}) =>
-        listIn(await read('runs', { ...filter }, signal), 'runs') as Run[], // the engine's own records
+        listIn(await wire.json('runs', { query: { ...filter }, signal }), 'runs') as Run[], // the engine's records
       get: async (runId, { signal } = {}) =>
-        (await read(`runs/${encodeURIComponent(runId)}`, {}, signal)) as Run, // the same
+        (await wire.json(`runs/${encodeURIComponent(runId)}`, { signal })) as Run, // the same
     },
-    nodes: async ({ signal } = {}) => listIn(await read('nodes', {}, signal), 'nodes') as Node[], // the same
+    nodes: async ({ signal } = {}) => listIn(await wire.json('nodes', { signal }), 'nodes') as Node[], // the same
   }
-}
-
-async function reach(base: URL, request: HttpCall): Promise<HttpAnswer> {
-  try {
-    return await sendCall(request)
-  } catch (cause) {
-    if (request.signal?.aborted === true) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new LambentError('unreachable', `No engine answers at ${base.origin}: ${reason}`, {
-      status: 0,
-      hint: 'Start it with `npx lambent start`.',
-      cause,
-    })
-  }
-}
-
-function parse(answer: HttpAnswer): unknown {
-  try {
-    return JSON.parse(answer.text)
-  } catch (cause) {
-    const message = `The answer is not JSON: ${answer.text.slice(0, 200)}`
-    throw new LambentError('invalid', message, { status: answer.status, cause })
-  }
-}
-
-/** Lambda's errors carry their code in a header, the Lambent API's in the body. */
-function refusal(answer: HttpAnswer): LambentError {
-  const { status, text, headers } = answer
-  let body: Record<string, unknown> = {}
-  try {
-    body = asRecord(JSON.parse(text))
-  } catch {
-    // Not from the engine but from something between: the status and the text are all there is.
-  }
-  const own = asRecord(body['error'])
-  const [type] = String(headers['x-amzn-errortype'] ?? '').split(':')
-  const code = [own['code'], type, body['__type'], body['code']].find(isText) ?? 'unknown'
-  const message = [own['message'], body['message'], body['Message'], text].find(isText)
-  return new LambentError(code, message ?? `The engine answered with status ${status}.`, {
-    status,
-    hint: own['hint'],
-  })
-}
-
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
-
-const asRecord = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {} // any object has string keys
-
-/** A list comes as itself or under its name. */
-function listIn(body: unknown, name: string): unknown[] {
-  const list = Array.isArray(body) ? body : asRecord(body)[name]
-  if (Array.isArray(list)) return list
-  throw new LambentError('invalid', `The answer has no list of ${name}.`, { status: 200 })
 }

@@ -2,11 +2,11 @@ import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 
 /** Answers larger than this are refused while they are read. */
-const MAX_ANSWER_BYTES = 512 * 1_048_576
+const MAX_ANSWER_BYTES = 2048 * 1_048_576
 
 /** One request to the engine. */
 export interface HttpCall {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   url: URL
   headers: Record<string, string>
   body?: string | Uint8Array
@@ -17,7 +17,7 @@ export interface HttpCall {
 export interface HttpAnswer {
   status: number
   headers: IncomingMessage['headers']
-  text: string
+  body: Buffer
 }
 
 /**
@@ -46,8 +46,8 @@ export function sendCall(call: HttpCall): Promise<HttpAnswer> {
       })
       incoming.on('error', fail)
       incoming.on('end', () => {
-        const text = Buffer.concat(chunks).toString()
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text })
+        const body = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body })
       })
     })
     outgoing.on('error', fail)
