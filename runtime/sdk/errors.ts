@@ -1,0 +1,62 @@
+/** A value that cannot be sent to another process. `path` says where in it: `[0].items.callback`. */
+export class UnsupportedValue extends Error {
+  override readonly name = 'UnsupportedValue'
+  readonly path: string
+  constructor(message: string, path: string) {
+    super(message)
+    this.path = path
+  }
+}
+
+/** What was waited for did not come within `timeout`. It may still come: the wait has ended, nothing else. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError'
+}
+
+/** A task that was cancelled, by `cancel` or with the work that made it. */
+export class TaskCancelled extends Error {
+  override readonly name = 'TaskCancelled'
+}
+
+/** A task whose process ended before its result was there, more often than it is retried. */
+export class TaskCrashed extends Error {
+  override readonly name = 'TaskCrashed'
+}
+
+/** A value that is not there any more: its ref was released, or what held it is gone. */
+export class ObjectLost extends Error {
+  override readonly name = 'ObjectLost'
+}
+
+/** No node can ever meet what was asked for, or something that the call names does not exist. */
+export class Infeasible extends Error {
+  override readonly name = 'Infeasible'
+}
+
+/** A bound was reached: of calls that wait, or of what they hold. */
+export class LimitReached extends Error {
+  override readonly name = 'LimitReached'
+}
+
+/** A call to an actor that a crash cut off: it may have run or not. */
+export class ActorCrashed extends Error {
+  override readonly name = 'ActorCrashed'
+}
+
+/** As many calls wait for an actor as its mailbox takes. */
+export class MailboxFull extends Error {
+  override readonly name = 'MailboxFull'
+}
+
+/** The errors above by name: between processes they come back as themselves. */
+export const SDK_ERRORS = {
+  ActorCrashed,
+  Infeasible,
+  LimitReached,
+  MailboxFull,
+  ObjectLost,
+  TaskCancelled,
+  TaskCrashed,
+  TimeoutError,
+  UnsupportedValue,
+} as const
