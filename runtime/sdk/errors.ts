@@ -1,3 +1,5 @@
+import { ActorError } from './actor-errors.ts'
+
 /** A value that cannot be sent to another process. `path` says where in it: `[0].items.callback`. */
 export class UnsupportedValue extends Error {
   override readonly name = 'UnsupportedValue'
@@ -50,6 +52,7 @@ export class MailboxFull extends Error {
 
 /** The errors above by name: between processes they come back as themselves. */
 export const SDK_ERRORS = {
+  ActorError,
   ActorCrashed,
   Infeasible,
   LimitReached,

@@ -15,6 +15,8 @@ export class Invocation {
   stream: ResponseStream | undefined
   /** What the handler was given as context. */
   context: object | undefined
+  /** The call of an actor that this is, when it is one. */
+  part: object | undefined
   /** Values that user code put into `awslambda.InvokeStore`. */
   stored: Map<PropertyKey, unknown> | undefined
   #controller: AbortController | undefined
