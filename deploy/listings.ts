@@ -55,7 +55,9 @@ export const LISTS: Readonly<Record<string, Listing>> = {
       amounts(item.available, item.capacity),
       pairs(item.labels),
       recordsIn(item, 'gpus')
-        .map((gpu) => `${text(gpu.index)}: ${text(gpu.model)}${holders(gpu.holders)}`)
+        .map(
+          (gpu) => `${text(gpu.index)}: ${text(gpu.model)}${holders(gpu.holders)}${withheld(gpu.withheld)}`,
+        )
         .join(', '),
     ],
   },
@@ -111,6 +113,8 @@ const pairs = (value: unknown): string =>
         .map(([name, one]) => `${name}=${text(one)}`)
         .join(' ')
     : ''
+
+const withheld = (reason: unknown): string => (typeof reason === 'string' ? ` (${reason})` : '')
 
 const holders = (value: unknown): string =>
   Array.isArray(value) && value.length > 0 ? ` held by ${value.map(String).join(', ')}` : ''

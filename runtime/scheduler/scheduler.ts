@@ -273,7 +273,7 @@ export class Scheduler implements PoolHost {
     this.#leases.set(environment, lease)
     pool.add(environment)
     environment.owner = {
-      booted: () => this.#specialize(environment, version, lease),
+      booted: () => this.#specialize(environment, version),
       loaded: (one, result) => {
         pool.loaded(one, result)
         if (kept) this.provisioned.loaded(pool, one)
@@ -285,12 +285,12 @@ export class Scheduler implements PoolHost {
       codeCache: (one, bytes) => pool.codeCache(one, bytes),
       requested: (one, request) => pool.requested(one, request),
     }
-    if (spare !== undefined) this.#specialize(environment, version, lease)
+    if (spare !== undefined) this.#specialize(environment, version)
     this.#options.onEnvironment('environment-started', environment, spare === undefined ? 'cold' : 'spare')
   }
 
-  #specialize(environment: Environment, version: FunctionVersion, lease: Lease): void {
-    this.#options.starter.specialize(environment, version, lease.gpuIndices).catch((error: unknown) => {
+  #specialize(environment: Environment, version: FunctionVersion): void {
+    this.#options.starter.specialize(environment, version).catch((error: unknown) => {
       if (environment.state === 'stopped') return // it ended meanwhile, which has been told
       this.#options.log.error('environment could not be given its code', {
         functionName: version.functionName,
