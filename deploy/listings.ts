@@ -62,6 +62,23 @@ export const LISTS: Readonly<Record<string, Listing>> = {
     ],
   },
   runs: runsListing(''),
+  actors: actorsListing(''),
+}
+
+/** Actors, narrowed by `query` (without its question mark). */
+export function actorsListing(query: string): Listing {
+  return {
+    headings: ['ACTOR', 'STATE', 'WAITING', 'ENVIRONMENT', 'AGE', 'REASON'],
+    read: (api) => readRecords(api, 'actors', query),
+    row: (item, nowMs) => [
+      [item.function, item.class, item.key].map(text).join('/'),
+      text(item.state),
+      text(item.waiting),
+      text(item.environmentId),
+      typeof item.sinceMs === 'number' ? age(item.sinceMs, nowMs) : '',
+      text(item.reason),
+    ],
+  }
 }
 
 /** Runs, newest first, narrowed by `query` (without its question mark). */
