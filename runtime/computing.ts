@@ -1,12 +1,17 @@
 import type { Clock } from './clock.ts'
+import { encodeFailure } from './invoke/failure-codec.ts'
+import { serveLending } from './invoke/lending-calls.ts'
+import type { Manifests } from './invoke/manifests.ts'
 import type { Requests } from './invoke/requests.ts'
+import { Tasks } from './invoke/task-calls.ts'
+import { TaskRecorder } from './invoke/task-records.ts'
 import type { Log } from './log.ts'
 import { ObjectTable } from './objects/object-table.ts'
 import type { Registry } from './registry/registry.ts'
 import type { Rng } from './rng.ts'
 import type { Cluster } from './scheduler/cluster.ts'
 import type { Scheduler } from './scheduler/scheduler.ts'
-import type { Journal } from './store/journal.ts'
+import type { Journal, RunRecord } from './store/journal.ts'
 
 /** What tasks, objects, actors and groups are built of. */
 export interface ComputingParts {
@@ -18,11 +23,15 @@ export interface ComputingParts {
   readonly registry: Registry
   readonly scheduler: Scheduler
   readonly cluster: Cluster
+  readonly manifests: Manifests
+  /** A task has ended and is written down. */
+  readonly onRecord: (record: RunRecord) => void
 }
 
 /** What there is beyond Lambda: one scheduler and one kind of environment serve all of it. */
 export interface Computing {
   readonly objects: ObjectTable
+  readonly tasks: Tasks
   /** Resolves when no work is left; new work is still taken. */
   drain(): Promise<void>
   /** Refuses new work and ends what is left. */
@@ -30,12 +39,24 @@ export interface Computing {
 }
 
 /** Wires tasks, objects, actors and groups into the engine. */
-export function createComputing(_parts: ComputingParts): Computing {
+export function createComputing(parts: ComputingParts): Computing {
+  const { clock, rng, journal, requests, registry, scheduler, manifests, onRecord } = parts
   const objects = new ObjectTable()
-  // tasks, objects, actors and groups: each registers its operations with `parts.requests` here
+  const tasks = new Tasks({
+    ...{ objects, requests, scheduler, manifests, clock },
+    resolver: registry,
+    recorder: new TaskRecorder({ clock, journal, onRecord }),
+    encode: encodeFailure,
+    newId: () => rng.uuid(clock.nowMs()),
+  })
+  serveLending(requests, scheduler.lending)
   return {
     objects,
-    drain: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+    tasks,
+    drain: () => tasks.drain(),
+    close: () => {
+      tasks.close()
+      return Promise.resolve()
+    },
   }
 }

@@ -18,6 +18,7 @@ import type { EventDesk } from './invoke/event-desk.ts'
 import type { DeliverOutcome } from './invoke/event-outcome.ts'
 import { createEvents } from './invoke/events.ts'
 import { InvocationPath } from './invoke/invoker.ts'
+import { Manifests } from './invoke/manifests.ts'
 import { Requests } from './invoke/requests.ts'
 import type { Invoker } from './invoke/types.ts'
 import { KeyRing } from './keys/key-ring.ts'
@@ -26,22 +27,20 @@ import { CapacityProviders } from './registry/capacity-providers.ts'
 import { CodeSigningConfigs } from './registry/code-signing.ts'
 import { openLayers, type Layers } from './registry/layers.ts'
 import { createCompile } from './registry/package-compile.ts'
-import { packageIdOf } from './registry/package-folder.ts'
 import { createCodePackages, type KeptPackages } from './registry/packages.ts'
 import { EventSources } from './registry/event-sources.ts'
 import { provisionedWishes } from './registry/provisioned.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
 import { Routes } from './registry/routes.ts'
-import type { FunctionVersion } from './registry/types.ts'
 import type { Rng } from './rng.ts'
 import { CapacityPools } from './scheduler/capacity-pools.ts'
-import { findGpus, openMachine } from './scheduler/machine.ts'
+import { createLocalCluster } from './scheduler/local-cluster.ts'
 import { requestOf } from './scheduler/node-state.ts'
-import type { Nodes } from './scheduler/nodes.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal } from './store/journal.ts'
 import { LogGroups } from './store/log-groups.ts'
 import { openStore } from './store/open.ts'
+import { initLimit, packagesRunning, quiet, runtimesOf } from './upkeep.ts'
 import { packageVersion } from './version.ts'
 import {
   conditionOf,
@@ -74,11 +73,11 @@ export interface Engine {
   readonly logGroups: LogGroups
   readonly events: EventDesk
   readonly objects: Computing['objects']
+  readonly tasks: Computing['tasks']
   health(): EngineHealth
   environments(): EnvironmentView[]
   running(): RunningView[]
   nodes(): NodeView[]
-  readonly nodeSettings: Pick<Nodes, 'change'>
   /** Calls `listener` with the kept events after `afterId` (undefined: none), then with every new one. */
   watch(afterId: number | undefined, listener: (event: EngineEvent) => void): Disposable
   /** Where functions reach the engine's own APIs: known once a listener is bound. */
@@ -102,9 +101,6 @@ export interface EngineDependencies {
 
 const RETENTION_EVERY_MS = 60_000
 const SWEEP_EVERY_MS = 3_600_000
-/** Lambda's limit on a version's loading; in the extended profile a longer Timeout stretches it. */
-const INIT_LIMIT_MS = 10_000
-const DRAIN_POLL_MS = 20
 
 /**
  * Builds the engine over `config.dataDirectory` and starts it: what an earlier one accepted is taken up.
@@ -151,21 +147,22 @@ async function openEngine(
   opened.push(() => gateway.close())
   await gateway.open()
   const libraries = new RuntimeLibraries({ clock, rng, log })
-  const gpus = await findGpus(config, clock, log)
-  opened.push(() => gpus.check?.close())
   const launcher = await createLocalLauncher({
     librariesDirectory: libraries.directory,
     dataDirectory: config.dataDirectory,
     socketDirectory,
     isolation: config.isolation,
     requireIsolation: config.requireIsolation,
-    gpus: gpus.devices,
-    ...{ clock, rng, log },
+    clock,
+    rng,
+    log,
   })
   opened.push(() => launcher.close())
   const packages = await createCodePackages({
     directory: join(config.dataDirectory, 'packages'),
-    ...{ clock, rng, log },
+    clock,
+    rng,
+    log,
   })
   opened.push(() => packages.close())
   const runtimes = createNodeRuntimes({ clock, rng, log })
@@ -182,10 +179,15 @@ async function openEngine(
     clock,
     onChange: () => scheduler.reconsider(),
   })
-  const machine = openMachine({ config, gpus, launcher, store, log, onRoom: () => scheduler.reconsider() })
-  const cluster = new CapacityPools(machine.cluster, capacityProviders.cpuLimit)
+  const machine = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
+  const cluster = new CapacityPools(machine, capacityProviders.cpuLimit)
   const gate = new ConcurrencyGate(config.accountConcurrency)
   const requests = new Requests(log)
+  const manifests: Manifests = new Manifests({
+    clock,
+    newId: () => rng.uuid(clock.nowMs()),
+    submit: (invocation) => scheduler.submit(invocation),
+  })
 
   const scheduler: Scheduler = new Scheduler({
     clock,
@@ -200,6 +202,7 @@ async function openEngine(
     idleTimeoutMs: config.idleTimeoutMs,
     initLimitMs: (one) => initLimit(one, config.limits),
     onOrphans: (invocations) => path.reroute(invocations),
+    onManifest: (one, manifest) => manifests.learn(one, manifest),
     onRequest: (environment, request) => requests.receive(environment, request),
     onEnvironment: (kind, environment, reason) =>
       feed.emit(kind, {
@@ -215,8 +218,10 @@ async function openEngine(
         .catch((error: unknown) => log.warn('code cache not saved', { error }))
     },
   })
-  opened.push(() => scheduler.close())
-  opened.push(() => spares.close())
+  opened.push(
+    () => scheduler.close(),
+    () => spares.close(),
+  )
   const layers = await openLayers({ store, packages, clock, rng, log })
   const codeSigning = new CodeSigningConfigs({ store, clock, rng })
   const compile = createCompile({ packages, clock, log, shownRoot: VIEW.task })
@@ -276,7 +281,8 @@ async function openEngine(
   })
   path.events = events.queue
   const computing = createComputing({
-    ...{ clock, rng, log, journal, requests, registry, scheduler, cluster },
+    ...{ clock, rng, log, journal, requests, registry, scheduler, cluster, manifests },
+    onRecord: (record) => feed.emit('run-finished', runSubject(record)),
   })
   opened.push(() => computing.close())
   gate.onLeave((limits) => events.queue.placeFreed(limits))
@@ -293,7 +299,7 @@ async function openEngine(
   })
   const sweep = clock.every(SWEEP_EVERY_MS, () => {
     packages
-      .sweep(new Set([...registry.packageIds(), ...layers.packageIds(), ...layersRunning(scheduler)]))
+      .sweep(new Set([...registry.packageIds(), ...layers.packageIds(), ...packagesRunning(scheduler)]))
       .catch((error: unknown) => log.warn('unused packages not removed', { error }))
   })
   const draining: (() => Promise<void>)[] = []
@@ -320,7 +326,6 @@ async function openEngine(
     await Promise.all([registry.close(), layers.close(), codeSigning.close(), capacityProviders.close()])
     spares.close()
     await scheduler.close()
-    gpus.check?.close()
     await launcher.close()
     gateway.close()
     await packages.close()
@@ -345,6 +350,7 @@ async function openEngine(
     logGroups,
     events: events.desk,
     objects: computing.objects,
+    tasks: computing.tasks,
     health: () => ({
       ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,
@@ -365,7 +371,6 @@ async function openEngine(
     ],
     running: () => scheduler.environments.flatMap((environment) => viewRunning(environment, clock)),
     nodes: () => viewNodes(cluster),
-    nodeSettings: machine.nodes,
     watch: (afterId, listener) => feed.watch(afterId, listener),
     setApiUrl: (url) => {
       starter.engineUrl = url
@@ -373,27 +378,4 @@ async function openEngine(
     onDrain: (work) => void draining.push(work),
     stop: () => (stopping ??= stop()),
   }
-}
-
-function initLimit(version: FunctionVersion, limits: Config['limits']): number | null {
-  if (limits === 'strict') return INIT_LIMIT_MS
-  return version.timeoutMs === null ? null : Math.max(INIT_LIMIT_MS, version.timeoutMs)
-}
-
-/** The runtimes of every version there is. */
-function runtimesOf(registry: Registry): Set<string> {
-  const runtimes = new Set<string>()
-  for (const record of registry.all()) {
-    for (const one of record.versions.values()) runtimes.add(one.runnable.runtime)
-  }
-  return runtimes
-}
-
-/** Ids of packages that environments read as their layers, whatever became of their functions. */
-const layersRunning = (scheduler: Scheduler): string[] =>
-  scheduler.environments.flatMap(({ version }) => (version?.layerDirectories ?? []).map(packageIdOf))
-
-/** Resolves when nothing is in flight. */
-async function quiet(clock: Clock, gate: ConcurrencyGate): Promise<void> {
-  while (gate.inFlight > 0) await clock.sleep(DRAIN_POLL_MS)
 }

@@ -101,12 +101,9 @@ export const GPU_FORM =
   'a count such as 2, a share such as 0.25, or a model and a count such as h100:2; of several the first that ' +
   'can be met is taken'
 
-/** Reads `2`, `0.25`, `h100`, `h100:2` and, with commas or blanks between, several. Undefined: none of it. */
+/** Reads `2`, `0.25`, `h100`, `h100:2` and `h100:2,a100:4`. Undefined: it is none of these. */
 export function parseGpus(text: string): GpuWish[] | undefined {
-  const wishes = text
-    .trim()
-    .split(/[,\s]+/)
-    .map(parseGpu)
+  const wishes = text.split(',').map((one) => parseGpu(one.trim()))
   return wishes.some((one) => one === undefined) ? undefined : wishes.filter((one) => one !== undefined)
 }
 

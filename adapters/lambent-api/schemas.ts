@@ -63,7 +63,7 @@ export const LogsQuery = z.object({
 const Run = z.object({
   runId: z.string(),
   kind: z.string(),
-  trigger: z.enum(['sync', 'stream', 'event', 'url']),
+  trigger: z.enum(['sync', 'stream', 'event', 'url', 'task']),
   scope: z.object({ account: z.string(), region: z.string() }),
   functionName: z.string(),
   version: z.string(),
@@ -114,24 +114,6 @@ const Problem = z.object({
 })
 const amounts = z.record(z.string(), z.number())
 
-const Node = z.object({
-  name: z.string(),
-  state: z.enum(['alive', 'draining']),
-  labels: z.record(z.string(), z.string()),
-  capacity: amounts,
-  available: amounts,
-  gpus: z.array(
-    z.object({
-      index: z.number().describe('On the machine'),
-      free: z.number(),
-      holders: z.array(z.string()),
-      model: z.string().optional(),
-      memoryMb: z.number().optional(),
-      withheld: z.string().optional().describe('Why it is handed to nobody at the moment'),
-    }),
-  ),
-})
-
 /** What operations answer, by name. */
 export const Answers = {
   health: z.object({
@@ -147,8 +129,27 @@ export const Answers = {
     queuedEvents: z.number(),
     owedDeliveries: z.number(),
   }),
-  nodes: z.object({ nodes: z.array(Node) }),
-  node: Node,
+  nodes: z.object({
+    nodes: z.array(
+      z.object({
+        name: z.string(),
+        state: z.enum(['alive', 'draining']),
+        labels: z.record(z.string(), z.string()),
+        capacity: amounts,
+        available: amounts,
+        gpus: z.array(
+          z.object({
+            index: z.number().describe('On the machine'),
+            free: z.number(),
+            holders: z.array(z.string()),
+            model: z.string().optional(),
+            memoryMb: z.number().optional(),
+            withheld: z.string().optional().describe('Why it is handed to nobody at the moment'),
+          }),
+        ),
+      }),
+    ),
+  }),
   environments: z.object({
     environments: z.array(
       z.object({

@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.ts'
+import type { Journal } from '../store/journal.ts'
 import type { Initialized } from './frames.ts'
 import type { Invocation } from './invocation.ts'
 import type { ProcessExit } from './launcher.ts'
@@ -16,6 +18,8 @@ export interface EnvironmentOwner<Environment> {
   returned(environment: Environment, invocation: Invocation): void
   /** Gone. Its running invocations have been told. */
   stopped(environment: Environment, exit: ProcessExit): void
+  /** One of several invocations in it has ended. */
+  calmed?(environment: Environment): void
   codeCache(environment: Environment, bytes: Buffer): void
   /** Its code asks the engine for something. */
   requested(environment: Environment, request: EnvironmentRequest): void
@@ -29,6 +33,14 @@ export interface EnvironmentRequest {
   /** How much of `body` is the request itself, UTF-8; a payload follows. */
   readonly metaBytes: number
   readonly body: Buffer
+}
+
+/** What an environment is made of. */
+export interface EnvironmentOptions<Environment> {
+  readonly identity: EnvironmentIdentity
+  readonly owner: EnvironmentOwner<Environment>
+  readonly clock: Clock
+  readonly journal: Journal
 }
 
 /** What an environment is known and fenced by. */

@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type { FunctionVersion } from '../registry/types.ts'
-import type { Journal } from '../store/journal.ts'
 import { Connection } from './connection.ts'
-import type { EnvironmentIdentity, EnvironmentOwner } from './environment-owner.ts'
+import type { EnvironmentIdentity, EnvironmentOptions, EnvironmentOwner } from './environment-owner.ts'
 import { successor, type EnvironmentState } from './environment-state.ts'
 import { Farewell } from './farewell.ts'
 import {
@@ -14,13 +13,12 @@ import {
   readPlatformEvent,
   readResultMeta,
   readRuntimeEnded,
-  RESULT_META_BYTES,
   type Hello,
   type Specialization,
 } from './frames.ts'
 import type { GatewayMember } from './gateway.ts'
 import { InFlight } from './in-flight.ts'
-import { invokeMeta, type Invocation, type InvocationHost } from './invocation.ts'
+import { invokeMeta, tellAnswer, type Holdings, type Invocation, type InvocationHost } from './invocation.ts'
 import { KILLED, type LaunchedProcess, type ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
 import { OpenSockets } from './open-sockets.ts'
@@ -42,25 +40,22 @@ export class Environment implements GatewayMember, InvocationHost {
   readonly adopted: Promise<LaunchedProcess | undefined>
   version: FunctionVersion | undefined
   poolKey = '' // that of its pool: whose /tmp it takes over, and who takes over its own
-  /** The journal's number of its log stream. */
-  stream = -1
+  stream = -1 // the journal's number of its log stream
   invocations = 0
   maxRssKb = 0
-  /** What its invocations took lately, smoothed; a cautious guess at first. */
-  recentMs = 5
-  /** Monotonic ms since when it has had nothing to do. */
-  idleSince = 0
-  /** How long loading took. */
-  initMs = 0
+  recentMs = 5 // what its invocations took lately, smoothed; a cautious guess at first
+  idleSince = 0 // monotonic ms since when it has had nothing to do
+  initMs = 0 // how long loading took
   initReported = false
-  /** Monotonic ms when it was handed its code. */
-  loadingSince = 0
+  loadingSince = 0 // monotonic ms when it was handed its code
   loaded = false // loading has ended, well or not
   initFailed = false
   loadingTimedOut = false
   loadsAgain = false // what another one could not load in time
   provisioned = false // kept ready, and nobody else's to end
+  isParked = false // idle, and others have its processors
   connection: Connection | undefined // once it has dialled in
+  holdings: Holdings | undefined // what its code has beside any invocation
   #state: EnvironmentState = 'starting'
   readonly #inFlight = new InFlight()
   readonly #overdue: OverdueCalls
@@ -70,12 +65,7 @@ export class Environment implements GatewayMember, InvocationHost {
   #runtimeEnd: ProcessExit | undefined
   readonly #farewell: Farewell
 
-  constructor(options: {
-    identity: EnvironmentIdentity
-    owner: EnvironmentOwner<Environment>
-    clock: Clock
-    journal: Journal
-  }) {
+  constructor(options: EnvironmentOptions<Environment>) {
     this.identity = options.identity
     this.id = options.identity.id
     this.token = options.identity.token
@@ -95,6 +85,10 @@ export class Environment implements GatewayMember, InvocationHost {
   }
   get inFlight(): readonly Invocation[] {
     return this.#inFlight.all
+  }
+  /** Whether code in it waits for others. */
+  get isWaiting(): boolean {
+    return this.#inFlight.blocked > 0
   }
   /** How many places are taken, those of overdue invocations included; all of them while it may be stuck. */
   get placesTaken(): number {
@@ -120,6 +114,21 @@ export class Environment implements GatewayMember, InvocationHost {
     this.connection?.invoke(id, input.streaming ? FLAG.streaming : 0, meta, input.payload, urgent)
   }
 
+  /** Nobody wants one of its invocations any more: it need not start, or is asked to end, or made to. */
+  cancel(invocation: Invocation, force: boolean): void {
+    if (invocation.state === 'queued-ahead') {
+      invocation.isWithdrawn = true
+      this.connection?.recall(invocation.id)
+    } else if (force) this.kill()
+    else this.connection?.abort(invocation.id)
+  }
+
+  /** The code of one that runs waits for others from now on, or does not any more. */
+  block(invocation: Invocation, isBlocked: boolean): void {
+    this.#inFlight.block(invocation, isBlocked)
+    if (isBlocked) this.recall() // what is held behind it could wait for ever
+  }
+
   /** Asks for what is held ahead, last first; what has not started comes back through `returned`. */
   recall(): void {
     for (const { id } of this.#inFlight.heldLastFirst()) this.connection?.recall(id)
@@ -132,7 +141,7 @@ export class Environment implements GatewayMember, InvocationHost {
   expire(invocation: Invocation): void {
     invocation.timedOut = true
     const concurrency = this.#concurrency()
-    if (concurrency === 1) {
+    if (concurrency === 1 && this.#inFlight.running === 1) {
       if (!this.#farewell.polite) return this.kill()
       this.#transition('draining')
       this.#lose(KILLED) // no caller waits for extensions
@@ -204,13 +213,8 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#clock.after(EXIT_FOLLOWS_MS, () => this.process?.kill())
   }
 
-  logConnected(): void {
-    this.#sockets.opened()
-  }
-
-  logBytes(chunk: Buffer): void {
-    this.intake.push(chunk)
-  }
+  logConnected = (): void => this.#sockets.opened()
+  logBytes = (chunk: Buffer): void => this.intake.push(chunk)
 
   logEnded(): void {
     this.intake.end()
@@ -257,9 +261,7 @@ export class Environment implements GatewayMember, InvocationHost {
 
   // -- inside
 
-  #transition(next: EnvironmentState): void {
-    this.#state = successor(this.#state, next)
-  }
+  #transition = (next: EnvironmentState): void => void (this.#state = successor(this.#state, next))
 
   #start(invocation: Invocation): void {
     this.#inFlight.start(invocation, this.#clock.monotonicMs())
@@ -290,13 +292,7 @@ export class Environment implements GatewayMember, InvocationHost {
       this.#transition('draining')
       this.#farewell.expect()
     }
-    const isError = (flags & FLAG.error) !== 0
-    const payload = body.subarray(RESULT_META_BYTES)
-    const tell = (one: Invocation): void => {
-      const { observer } = one.input
-      if (type === FRAME.result) observer.answered(one, isError, meta, payload)
-      else observer.streamEnded(one, isError ? payload : undefined, meta)
-    }
+    const tell = (one: Invocation): void => tellAnswer(one, type, flags, meta, body)
     this.#finish(id, meta.logBytes, tell, flags)
   }
 
@@ -307,6 +303,7 @@ export class Environment implements GatewayMember, InvocationHost {
     if (flags & FLAG.unsettled) invocation.state = 'settling'
     else this.#release(invocation)
     tell(invocation)
+    if (invocation.state === 'ended') invocation.letGo()
   }
 
   #release(invocation: Invocation): void {
@@ -315,6 +312,7 @@ export class Environment implements GatewayMember, InvocationHost {
     this.invocations += 1
     this.#startHeld()
     this.#afterRemoval()
+    if (this.#inFlight.size > 0) this.owner.calmed?.(this)
   }
 
   /** Extensions have done with an invocation that was answered before. */
@@ -324,6 +322,7 @@ export class Environment implements GatewayMember, InvocationHost {
     if (invocation?.state !== 'settling') return
     this.#release(invocation)
     invocation.input.observer.settled(invocation, meta)
+    invocation.letGo()
   }
 
   #finishOverdue(id: number, logBytes: number): void {
@@ -333,7 +332,7 @@ export class Environment implements GatewayMember, InvocationHost {
   }
 
   #concurrency = (): number => this.version?.execution.concurrency ?? 1
-  #hasPlace = (): boolean => this.#inFlight.running + this.#overdue.size < this.#concurrency()
+  #hasPlace = (): boolean => this.#inFlight.awake + this.#overdue.size < this.#concurrency()
 
   /** The process starts what it holds as soon as there is a place. */
   #startHeld(): void {
@@ -377,6 +376,7 @@ export class Environment implements GatewayMember, InvocationHost {
     if (!this.loaded && this.loadingSince > 0) this.initMs = this.#clock.monotonicMs() - this.loadingSince
     const end = exit.outOfMemory ? exit : (this.#runtimeEnd ?? exit)
     this.#lose(end)
+    this.holdings?.end()
     this.owner.stopped(this, end)
     this.intake.release()
   }

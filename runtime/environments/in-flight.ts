@@ -8,6 +8,7 @@ import type { ProcessExit } from './launcher.ts'
 export class InFlight {
   readonly #all: Invocation[] = []
   #running = 0
+  #blocked = 0
   /** Names the next one on the connection. */
   #nextId = 1
 
@@ -19,6 +20,22 @@ export class InFlight {
   }
   get running(): number {
     return this.#running
+  }
+
+  /** How many run and do not wait for others. */
+  get awake(): number {
+    return this.#running - this.#blocked
+  }
+  /** How many of those that run wait for others. */
+  get blocked(): number {
+    return this.#blocked
+  }
+
+  /** One that runs waits for others from now on, or does not any more. */
+  block(invocation: Invocation, isBlocked: boolean): void {
+    if (invocation.isBlocked === isBlocked) return
+    invocation.isBlocked = isBlocked
+    this.#blocked += isBlocked ? 1 : -1
   }
 
   /** Takes one in as held; `start` follows when it has a place. */
@@ -67,6 +84,7 @@ export class InFlight {
     const index = this.#all.indexOf(invocation)
     if (index < 0) return
     this.#all.splice(index, 1)
+    this.block(invocation, false)
     if (invocation.state === 'running' || invocation.state === 'settling') this.#running -= 1
   }
 
@@ -87,6 +105,7 @@ export class InFlight {
    */
   end(exit: ProcessExit, returned: (invocation: Invocation) => void): void {
     this.#running = 0
+    this.#blocked = 0
     for (const invocation of this.#all.splice(0).toReversed()) {
       const { state, input } = invocation
       if (state === 'queued-ahead') {
@@ -98,6 +117,7 @@ export class InFlight {
       invocation.state = 'ended'
       if (state === 'settling') input.observer.settled(invocation, undefined)
       else input.observer.lost(invocation, exit)
+      invocation.letGo()
     }
   }
 }

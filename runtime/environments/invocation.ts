@@ -1,13 +1,13 @@
 import type { EngineError } from '../errors.ts'
 import type { FunctionLimits, FunctionVersion } from '../registry/types.ts'
-import type { InvokeMeta, ResultMeta } from './frames.ts'
+import { FLAG, FRAME, RESULT_META_BYTES, type InvokeMeta, type ResultMeta } from './frames.ts'
 import type { ProcessExit } from './launcher.ts'
 import type { LogIntake } from './log-intake.ts'
 
 /** What an environment tells about an invocation it was given. Exactly one of the endings is called, once. */
 export interface InvocationObserver {
-  /** Ending: the handler answered, or failed with error JSON. */
-  answered(invocation: Invocation, isError: boolean, meta: ResultMeta, payload: Buffer): void
+  /** Ending: the handler answered, or failed with error JSON. `flags` are those of the frame. */
+  answered(invocation: Invocation, isError: boolean, meta: ResultMeta, payload: Buffer, flags: number): void
   /** Ending: the payload is not JSON; the handler did not run. */
   notJson(invocation: Invocation, reason: string): void
   /** Ending: the code could not be loaded; `error` is Lambda's error JSON. */
@@ -31,6 +31,21 @@ export interface InvocationObserver {
   said?(invocation: Invocation, flags: number, metaBytes: number, body: Buffer): void
 }
 
+/** Tells the observer of `invocation` of a `result` or `streamEnd` frame. */
+export function tellAnswer(
+  invocation: Invocation,
+  type: number,
+  flags: number,
+  meta: ResultMeta,
+  body: Buffer,
+): void {
+  const { observer } = invocation.input
+  const isError = (flags & FLAG.error) !== 0
+  const payload = body.subarray(RESULT_META_BYTES)
+  if (type === FRAME.result) observer.answered(invocation, isError, meta, payload, flags)
+  else observer.streamEnded(invocation, isError ? payload : undefined, meta)
+}
+
 /** Values of an invocation that never change. */
 export interface InvocationInput {
   readonly requestId: string
@@ -50,7 +65,17 @@ export interface InvocationInput {
   readonly pool?: string
   /** In place of the version's; null: none. */
   readonly timeoutMs?: number | null
+  /** How far it is from work that nothing else of ours asked for; deeper work is run first. Absent: 0. */
+  readonly depth?: number
+  /** Whose code asked for it. */
+  readonly parent?: Invocation | undefined
   readonly observer: InvocationObserver
+}
+
+/** What the code of an invocation, or of a process, has in the engine beside its work. */
+export interface Holdings {
+  /** The code has ended: lets go of everything. */
+  end(): void
 }
 
 /**
@@ -91,6 +116,8 @@ export interface InvocationHost {
   expire(invocation: Invocation): void
   /** The reader of the response stream took `bytes`. */
   credit(invocation: Invocation, bytes: number): void
+  /** Nobody wants it any more; `force` ends the process with it. */
+  cancel(invocation: Invocation, force: boolean): void
   /** Tells a running one something. */
   message(invocation: Invocation, meta: string, payload: Buffer): void
 }
@@ -111,6 +138,12 @@ export class Invocation {
   timedOut = false
   /** Set when this invocation made its environment load the code. */
   initMs: number | null = null
+  /** Absent as long as its code asks the engine for nothing. */
+  holdings: Holdings | undefined
+  /** Its code waits for others and lets them have the processor. */
+  isBlocked = false
+  /** Nobody wants it any more: it ends where it is, unless it runs. */
+  isWithdrawn = false
 
   constructor(input: InvocationInput, nowMonotonicMs: number) {
     this.input = input
@@ -119,5 +152,12 @@ export class Invocation {
 
   get version(): FunctionVersion {
     return this.input.version
+  }
+
+  /** Its ending has been told. */
+  letGo(): void {
+    this.isBlocked = false
+    this.holdings?.end()
+    this.holdings = undefined
   }
 }

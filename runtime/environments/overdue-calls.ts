@@ -42,6 +42,7 @@ export class OverdueCalls {
     this.#unproven.set(id, this.#clock.after(STUCK_AFTER_MS, this.#onStuck))
     invocation.state = 'ended'
     input.observer.lost(invocation, KILLED)
+    invocation.letGo()
     this.#intake.mute(input.requestId)
   }
 

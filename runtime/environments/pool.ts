@@ -20,6 +20,8 @@ export interface PoolHost {
   stopped(pool: EnvironmentPool, environment: Environment): void
   codeCache(pool: EnvironmentPool, environment: Environment, bytes: Buffer): void
   requested(environment: Environment, request: EnvironmentRequest): void
+  /** A parked environment is to work again: whether it has its processors. */
+  unpark(environment: Environment): boolean
   /** Invocations whose version was replaced before they started. */
   orphaned(invocations: readonly Invocation[]): void
 }
@@ -27,6 +29,10 @@ export interface PoolHost {
 /** One that runs longer than this does not keep another waiting behind it inside the same process. */
 const AHEAD_PATIENCE_MS = 5
 const MAX_AHEAD = 7
+/** Tasks are often tiny: as many of them as make a write worth its while. */
+const MAX_TASKS_AHEAD = 63
+/** How many of those that wait are looked at for a child of what runs somewhere. */
+const CHILDREN_LOOKED_AT = 256
 /** Environments that died before they were connected, in a row, after which waiting callers are told. */
 const MAX_LAUNCH_FAILURES = 3
 
@@ -44,8 +50,13 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   starting = 0
   /** Takes no new invocation: its version was replaced. */
   retired = false
+  /** Its version was replaced; it serves those who run that version as long as they do. */
+  outdated = false
+  /** Runs tasks. */
+  readonly isForTasks: boolean
   readonly #idle: Environment[] = []
   readonly #concurrency: number
+  readonly #maxCalls: number
   readonly #host: PoolHost
   readonly #clock: Clock
   #launchFailures = 0
@@ -57,6 +68,8 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     this.key = options.key
     this.version = options.version
     this.#concurrency = options.version.execution.concurrency
+    this.#maxCalls = options.version.execution.maxCalls ?? Infinity
+    this.isForTasks = options.key.includes('\n\ntask ')
     this.#host = options.host
     this.#clock = options.clock
   }
@@ -70,6 +83,11 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   get spareable(): Environment | undefined {
     const [first] = this.#idle
     return first?.provisioned === true ? undefined : first
+  }
+
+  /** Its idle ones may do without their processors until they have work. */
+  get mayPark(): boolean {
+    return this.#concurrency === 1
   }
 
   submit(invocation: Invocation): void {
@@ -100,6 +118,26 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       if (first === undefined || environment.inFlight.at(-1)?.state !== 'queued-ahead') continue
       if (now - first.startedAt > AHEAD_PATIENCE_MS || this.#idle.length > 0) environment.recall()
     }
+  }
+
+  /** Takes one out that waits here. */
+  withdraw(invocation: Invocation): void {
+    const { depth = 0 } = invocation.input
+    if (this.waiting.take(depth, (one) => one === invocation, Infinity) !== undefined)
+      invocation.state = 'ended'
+  }
+
+  /** Hands work that waits here to the process whose own work waits for it. Whether there was some. */
+  enter(environment: Environment): boolean {
+    for (const parent of environment.inFlight) {
+      if (!parent.isBlocked || this.#maxCalls !== Infinity || this.#wantsGpu) continue
+      const depth = (parent.input.depth ?? 0) + 1
+      const child = this.waiting.take(depth, (one) => one.input.parent === parent, CHILDREN_LOOKED_AT)
+      if (child === undefined) continue
+      environment.run(child)
+      return true
+    }
+    return false
   }
 
   /** No request may be handed to this version any more. Returns those that waited, to be resolved anew. */
@@ -158,6 +196,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   }
 
   released(environment: Environment): void {
+    if (environment.invocations >= this.#maxCalls) return environment.drain()
     while (this.waiting.size > 0 && this.#takes(environment)) {
       const invocation = this.waiting.shift()
       if (invocation === undefined) break
@@ -174,6 +213,10 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
 
   returned(_environment: Environment, invocation: Invocation): void {
     this.#held -= 1
+    if (invocation.isWithdrawn) {
+      invocation.state = 'ended'
+      return
+    }
     if (this.retired) return this.#host.orphaned([invocation])
     this.waiting.unshift(invocation)
     this.dispatch()
@@ -214,6 +257,10 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     if (invocation.state === 'queued-ahead') this.#held += 1
   }
 
+  get #wantsGpu(): boolean {
+    return (this.version.execution.resources['gpu'] ?? 0) > 0
+  }
+
   #shelve(environment: Environment): void {
     const last = this.#idle.at(-1)
     if (environment.provisioned || last?.provisioned !== true) return void this.#idle.push(environment)
@@ -228,6 +275,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     if (environment.state !== 'idle' && environment.state !== 'busy') return false
     const taken = environment.placesTaken
     if (taken < this.#concurrency) return true
+    if (this.#maxCalls !== Infinity || environment.isWaiting) return false
     if (taken >= this.#concurrency + this.#aheadOf(environment) || !this.#host.capped(this)) return false
     const [first] = environment.inFlight
     return first === undefined || this.#clock.monotonicMs() - first.startedAt <= AHEAD_PATIENCE_MS
@@ -237,7 +285,9 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     if (this.#concurrency === 1) {
       let last = this.#idle.pop()
       while (last !== undefined && last.state !== 'idle') last = this.#idle.pop() // its connection broke
-      return last
+      if (last === undefined || !last.isParked || this.#host.unpark(last)) return last
+      this.#idle.push(last)
+      return undefined
     }
     let best: Environment | undefined
     for (const environment of this.members) {
@@ -268,8 +318,9 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
   #aheadOf(environment: Environment): number {
     const { recentMs } = environment
     if (this.#concurrency > 1) return recentMs < AHEAD_PATIENCE_MS ? this.#concurrency : 0
-    const many = recentMs * MAX_AHEAD <= AHEAD_PATIENCE_MS
-    return many ? MAX_AHEAD : Math.max(1, Math.floor(AHEAD_PATIENCE_MS / recentMs))
+    const most = this.isForTasks ? MAX_TASKS_AHEAD : MAX_AHEAD
+    const many = recentMs * most <= AHEAD_PATIENCE_MS
+    return many ? most : Math.max(1, Math.floor(AHEAD_PATIENCE_MS / recentMs))
   }
 
   /**

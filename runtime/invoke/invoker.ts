@@ -103,7 +103,10 @@ export class InvocationPath implements Invoker {
   reroute(invocations: readonly Invocation[]): void {
     for (const invocation of invocations) {
       const run = invocation.input.observer
-      if (!(run instanceof InvocationRun)) continue
+      if (!(run instanceof InvocationRun)) {
+        run.refused(invocation, replaced())
+        continue
+      }
       const target = this.#runnable(run.request)
       if (target?.limits === run.target.limits) {
         const { context, gate } = this.#parts
@@ -214,6 +217,10 @@ export class InvocationPath implements Invoker {
     )
   }
 }
+
+/** Whoever asked finds out for itself what there is now. */
+const replaced = (): EngineError =>
+  new EngineError('conflict', 'The version was replaced before this began.', { detail: 'replaced' })
 
 const stopping = (): EngineError =>
   new EngineError('unavailable', 'The engine is stopping.', { hint: 'Try again in a moment.' })

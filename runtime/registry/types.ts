@@ -37,6 +37,8 @@ export interface ExecutionSettings {
   concurrency: number
   /** Cap on environments; null: bounded by the machine only. */
   maxEnvironments: number | null
+  /** Invocations after which an environment ends; absent: it goes on. */
+  maxCalls?: number | undefined
   network: NetworkAccess
   /** Labels a node must carry; absent or empty: any node will do. */
   labels?: Readonly<Record<string, string>>

@@ -1,20 +1,20 @@
-import type { Clock, Timer } from '../clock.ts'
-import { EngineError, messageOf } from '../errors.ts'
+import type { Timer } from '../clock.ts'
+import { EngineError } from '../errors.ts'
 import type { Environment } from '../environments/environment.ts'
 import type { EnvironmentRequest } from '../environments/environment-owner.ts'
 import type { Invocation, InvocationInput } from '../environments/invocation.ts'
 import { EnvironmentPool, type PoolHost } from '../environments/pool.ts'
-import type { Spares } from '../environments/spares.ts'
-import type { EnvironmentStarter, NodeBinary } from '../environments/starter.ts'
-import { fitsSpare } from '../environments/variables.ts'
-import type { Log } from '../log.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
+import { Lending } from './lending.ts'
 import { enforceLimits } from './limits.ts'
 import { requestOf } from './node-state.ts'
 import { Provisioned } from './provisioned.ts'
+import { Reaper } from './reaper.ts'
 import { refuseAll, stopping, throttled } from './refusals.ts'
+import type { SchedulerOptions } from './scheduler-options.ts'
 import { Shortage } from './shortage.ts'
+import { startEnvironment } from './start.ts'
 
 /** How often limits, waits and growth are looked at while anything runs. */
 const TICK_MS = 5
@@ -23,32 +23,10 @@ const QUIET_TICKS = 200
 /** Another environment is started when the oldest waiter has waited longer than a cold start from a spare. */
 const GROW_AFTER_MS = 5
 const REAP_EVERY_MS = 1000
-
-/** What a scheduler works with, and its bounds. */
-export interface SchedulerOptions {
-  readonly clock: Clock
-  readonly log: Log
-  readonly cluster: Cluster
-  readonly starter: EnvironmentStarter
-  readonly spares: Spares
-  /** The binary for a runtime identifier; resolved before a version becomes ready. */
-  readonly binaryFor: (runtime: string) => NodeBinary
-  readonly maxEnvironments: number
-  readonly maxWaiting: number
-  readonly maxWaitMs: number
-  readonly idleTimeoutMs: number
-  /** A version's loading may take this long; null: no limit. */
-  readonly initLimitMs: (version: FunctionVersion) => number | null
-  readonly onOrphans: (invocations: readonly Invocation[]) => void
-  readonly onEnvironment: (
-    kind: 'environment-started' | 'environment-stopped',
-    environment: Environment,
-    reason: string,
-  ) => void
-  readonly onCodeCache: (environment: Environment, bytes: Buffer) => void
-  /** The code in an environment asks the engine for something. */
-  readonly onRequest: (environment: Environment, request: EnvironmentRequest) => void
-}
+/** Tasks have these places beyond the bound on environments: handlers in all of them may wait for tasks. */
+const PLACES_FOR_TASKS = 2
+/** Tasks of which nothing runs have more of them after so long: others in all of them may wait for these. */
+const STUCK_AFTER_MS = 1000
 
 /**
  * Brings waiting invocations and environments together: pools by version, leases by what a version asks for,
@@ -62,9 +40,10 @@ export class Scheduler implements PoolHost {
   readonly #shortage = new Shortage(this.#pools)
   /** Environments that are kept ready. */
   readonly provisioned: Provisioned
-  readonly #cached = new Set<string>()
+  readonly lending: Lending
+  readonly #reaper: Reaper
   #ticker: Timer | undefined
-  readonly #reaper: Timer
+  readonly #reaping: Timer
   #quietTicks = 0
   #waiting = 0
   #closed = false
@@ -79,7 +58,13 @@ export class Scheduler implements PoolHost {
       },
       options.clock,
     )
-    this.#reaper = options.clock.every(REAP_EVERY_MS, () => this.#reap())
+    this.lending = new Lending({
+      pools: this.#pools,
+      leaseOf: (environment) => this.#leases.get(environment),
+      lent: (environment) => this.#lent(environment),
+    })
+    this.#reaper = new Reaper(options.idleTimeoutMs)
+    this.#reaping = options.clock.every(REAP_EVERY_MS, () => this.#reap())
   }
 
   get environments(): Environment[] {
@@ -123,11 +108,24 @@ export class Scheduler implements PoolHost {
     pool.submit(invocation)
   }
 
-  /** The version was replaced or deleted: its environments end when what runs has ended. */
+  /** Nobody wants it any more: it does not start, or is asked to end, or, with `force`, made to. */
+  withdraw(invocation: Invocation, force: boolean): void {
+    if (invocation.state === 'waiting') this.#pools.get(poolKeyOf(invocation.input))?.withdraw(invocation)
+    else if (invocation.state !== 'ended') invocation.host?.cancel(invocation, force)
+  }
+
+  /**
+   * The version was replaced or deleted: its environments end when what runs has ended. Tasks belong to code
+   * that may go on for long.
+   */
   retire(versionKey: string): void {
     this.provisioned.retired(versionKey)
     for (const pool of this.#pools.values()) {
       if (pool.version.key !== versionKey || pool.retired) continue
+      if (pool.isForTasks) {
+        pool.outdated = true
+        continue
+      }
       this.#shortage.delete(pool)
       const orphans = pool.retire()
       if (pool.members.size === 0) this.#pools.delete(pool.key)
@@ -145,7 +143,7 @@ export class Scheduler implements PoolHost {
   async close(): Promise<void> {
     this.#closed = true
     this.#ticker?.cancel()
-    this.#reaper.cancel()
+    this.#reaping.cancel()
     const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve))
     for (const pool of this.#pools.values()) refuseAll(pool, stopping())
     for (const environment of this.environments) environment.end()
@@ -166,13 +164,19 @@ export class Scheduler implements PoolHost {
   }
 
   settled(pool: EnvironmentPool, environment: Environment): void {
+    if (this.lending.returning > 0) this.lending.serve()
     if (environment.provisioned) return
     if (environment.state === 'idle') this.#shortage.becameIdle(pool)
+  }
+
+  unpark(environment: Environment): boolean {
+    return this.lending.unpark(environment)
   }
 
   stopped(pool: EnvironmentPool, environment: Environment): void {
     this.#leases.get(environment)?.[Symbol.dispose]()
     this.#leases.delete(environment)
+    this.lending.serve()
     this.#shortage.gone(environment)
     this.#options.onEnvironment('environment-stopped', environment, pool.retired ? 'replaced' : 'ended')
     if (pool.members.size === 0 && (pool.retired || pool.waiting.size === 0)) this.#forget(pool)
@@ -200,7 +204,10 @@ export class Scheduler implements PoolHost {
   #grow(pool: EnvironmentPool): boolean {
     const cap = this.#capOf(pool)
     if (this.#closed || pool.retired || (cap !== null && pool.members.size >= cap)) return false
-    const outcome = this.#acquire(pool.version)
+    if (pool.idle.length > 0) pool.dispatch() // parked ones may have their processors again
+    if (pool.waiting.size === 0) return true
+    let outcome = this.#acquire(pool.version, pool)
+    while (outcome.kind === 'wait' && this.lending.parkIdle()) outcome = this.#acquire(pool.version, pool)
     if (outcome.kind === 'infeasible') {
       const error = new EngineError('infeasible', outcome.reason, {
         hint: 'Ask for less, or declare more with --resources.',
@@ -224,12 +231,40 @@ export class Scheduler implements PoolHost {
     return undefined
   }
 
-  #acquire(version: FunctionVersion): ReturnType<Cluster['acquire']> {
+  #acquire(version: FunctionVersion, pool?: EnvironmentPool): ReturnType<Cluster['acquire']> {
     const { size } = this.#leases
-    if (size >= this.#options.maxEnvironments)
+    if (size >= this.#options.maxEnvironments + (pool === undefined ? 0 : this.#placesBeyond(pool)))
       return { kind: 'wait', reason: `${size} environments run already (LAMBENT_MAX_ENVIRONMENTS).` }
     const holder = `function ${version.functionName}:${version.version}`
     return this.#options.cluster.acquire(requestOf(version), holder)
+  }
+
+  /** Places for tasks beyond the bound: what holds all the others may wait for them. */
+  #placesBeyond(pool: EnvironmentPool): number {
+    if (!pool.isForTasks || pool.members.size > 0) return 0
+    const oldest = pool.waiting.peek()
+    const waitedMs = oldest === undefined ? 0 : this.#options.clock.monotonicMs() - oldest.waitingSince
+    return waitedMs < STUCK_AFTER_MS ? PLACES_FOR_TASKS : this.#options.maxEnvironments
+  }
+
+  /** The processors of `environment` are free while its code waits, for its children first. */
+  #lent(environment: Environment): void {
+    const pool = this.#pools.get(environment.poolKey)
+    if (pool !== undefined && pool.waiting.size > 0) {
+      pool.dispatch()
+      const grown = pool.waiting.size > 0 && pool.starting === 0 && this.#grow(pool)
+      if (!grown && pool.waiting.size > 0 && this.#enter(pool, environment)) return
+    }
+    for (const hungry of this.#shortage.take()) if (hungry.waiting.size > 0) this.#grow(hungry)
+  }
+
+  /** A child of what waits in `environment` runs there, when it can run nowhere else. */
+  #enter(pool: EnvironmentPool, environment: Environment): boolean {
+    if (pool.starting > 0 || !this.lending.isIdleInside(environment)) return false
+    if (!this.lending.enter(environment)) return false
+    if (pool.enter(environment)) return true
+    this.#leases.get(environment)?.lend()
+    return false
   }
 
   #poolOf(key: string, version: FunctionVersion): EnvironmentPool {
@@ -251,53 +286,13 @@ export class Scheduler implements PoolHost {
     return false
   }
 
-  /** One that is kept ready takes no spare: those are for callers who wait. */
   #start(pool: EnvironmentPool, lease: Lease, kept: boolean): void {
-    const { version } = pool
-    const { spares, starter, cluster, binaryFor } = this.#options
-    const binary = binaryFor(version.runtime)
-    const launcher = cluster.launcher(lease.node)
-    const general = fitsSpare(version)
-    const spare = general && !kept ? spares.take(binary) : undefined
-    const environment =
-      spare ??
-      starter.start({
-        binary,
-        launcher,
-        owner: pool,
-        gpuIndices: lease.gpuIndices,
-        ...(general ? {} : { dedicatedTo: version }),
-      })
-    environment.provisioned = kept
-    environment.initReported = kept // nobody waited for it, so nobody is told
-    this.#leases.set(environment, lease)
-    pool.add(environment)
-    environment.owner = {
-      booted: () => this.#specialize(environment, version),
-      loaded: (one, result) => {
-        pool.loaded(one, result)
-        if (kept) this.provisioned.loaded(pool, one)
-      },
-      released: (one) => pool.released(one),
-      startedHeld: () => pool.startedHeld(),
-      returned: (one, invocation) => pool.returned(one, invocation),
-      stopped: (one, exit) => pool.stopped(one, exit),
-      codeCache: (one, bytes) => pool.codeCache(one, bytes),
-      requested: (one, request) => pool.requested(one, request),
-    }
-    if (spare !== undefined) this.#specialize(environment, version)
-    this.#options.onEnvironment('environment-started', environment, spare === undefined ? 'cold' : 'spare')
-  }
-
-  #specialize(environment: Environment, version: FunctionVersion): void {
-    this.#options.starter.specialize(environment, version).catch((error: unknown) => {
-      if (environment.state === 'stopped') return // it ended meanwhile, which has been told
-      this.#options.log.error('environment could not be given its code', {
-        functionName: version.functionName,
-        message: messageOf(error),
-      })
-      environment.kill()
+    const { environment, from } = startEnvironment(this.#options, pool, lease, kept, {
+      adopt: (one) => void this.#leases.set(one, lease),
+      loaded: (one) => void (kept && this.provisioned.loaded(pool, one)),
+      calmed: (one) => this.lending.calmed(one),
     })
+    this.#options.onEnvironment('environment-started', environment, from)
   }
 
   #forget(pool: EnvironmentPool): void {
@@ -341,6 +336,7 @@ export class Scheduler implements PoolHost {
     const needed = Math.ceil(late / pool.version.execution.concurrency)
     for (let wanted = needed - pool.starting; wanted > 0; wanted -= 1) if (!this.#grow(pool)) break
     if (pool.starting > 0 || !this.capped(pool)) return
+    if (pool.isForTasks) for (const one of pool.members) if (one.isWaiting) this.#enter(pool, one)
     const { maxWaitMs } = this.#options
     const oldest = pool.waiting.peek()
     if (oldest === undefined || now - oldest.waitingSince <= maxWaitMs) return
@@ -355,31 +351,13 @@ export class Scheduler implements PoolHost {
     }
   }
 
-  /**
-   * Stops environments that were idle too long, and has code caches made by those that have a quiet second.
-   */
   #reap(): void {
     const now = this.#options.clock.monotonicMs()
     this.provisioned.look()
     for (const pool of this.#pools.values()) {
       if (pool.members.size === 0 && pool.waiting.size === 0) this.#forget(pool) // nobody waited to the end
-      for (const environment of pool.idle.slice()) {
-        if (now - environment.idleSince > this.#options.idleTimeoutMs && !environment.provisioned)
-          pool.dismiss(environment)
-        else if (now - environment.idleSince > REAP_EVERY_MS) this.#refineCodeCache(pool, environment)
-      }
+      this.#reaper.look(pool, now)
     }
-  }
-
-  /**
-   * After a real run the cache can hold what was compiled lazily: once per function, package and Node
-   * version.
-   */
-  #refineCodeCache(pool: EnvironmentPool, environment: Environment): void {
-    const key = `${pool.version.functionId} ${pool.version.codePackage.id} ${environment.identity.nodeVersion}`
-    if (this.#cached.has(key) || environment.invocations === 0) return
-    this.#cached.add(key)
-    environment.connection?.makeCodeCache()
   }
 }
 

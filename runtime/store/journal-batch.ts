@@ -1,4 +1,4 @@
-import type { LogStream, RunRecord, RunStatus } from './journal.ts'
+import type { LogStream, RunEnd, RunRecord, RunStatus } from './journal.ts'
 import type { ReportedRun } from './log-lines.ts'
 import type { JournalBatch } from './writer-messages.ts'
 
@@ -8,7 +8,7 @@ import type { JournalBatch } from './writer-messages.ts'
  */
 const OPERATION = { open: 1, close: 2, place: 3, line: 4, started: 5, finished: 6, dropped: 7 } as const
 
-const TRIGGERS: readonly RunRecord['trigger'][] = ['sync', 'stream', 'event', 'url']
+const TRIGGERS: readonly RunRecord['trigger'][] = ['sync', 'stream', 'event', 'url', 'task']
 const STATUSES: readonly RunStatus[] = [
   'succeeded',
   'failed',
@@ -28,7 +28,7 @@ export type RunPlace = Pick<RunRecord, 'qualifier' | 'environmentId' | 'memoryMb
 export type FinishedRun = ReportedRun &
   Pick<RunRecord, 'trigger' | 'acceptedAtMs' | 'attempt' | 'errorMessage'>
 
-const FLAG = { startWritten: 1, recorded: 2, errorType: 4, errorMessage: 8 } as const
+const FLAG = { startWritten: 1, recorded: 2, errorType: 4, errorMessage: 8, quiet: 16 } as const
 
 /** Collects entries; every call is a handful of array writes. */
 export class BatchBuilder {
@@ -85,17 +85,14 @@ export class BatchBuilder {
     this.#numbers[this.#used++] = bytes
   }
 
-  finished(
-    stream: number,
-    run: RunRecord,
-    options: { readonly startWritten: boolean; readonly recorded: boolean },
-  ): void {
+  finished(stream: number, run: RunRecord, options: RunEnd): void {
     this.#begin(OPERATION.finished, stream)
     const numbers = this.#numbers
     let at = this.#used
     numbers[at++] =
       (options.startWritten ? FLAG.startWritten : 0) |
       (options.recorded ? FLAG.recorded : 0) |
+      (options.quiet === true ? FLAG.quiet : 0) |
       (run.errorType === null ? 0 : FLAG.errorType) |
       (run.errorMessage === null ? 0 : FLAG.errorMessage)
     numbers[at++] = TRIGGER_NUMBER.get(run.trigger) ?? 0
@@ -145,7 +142,7 @@ export interface BatchSink {
   started(stream: number, timeMs: number, requestId: string, version: string): void
   dropped(stream: number, timeMs: number, lines: number, bytes: number): void
   /** `memoryMb` is 0 here: it is part of the stream's place. */
-  finished(stream: number, run: FinishedRun, options: { startWritten: boolean; recorded: boolean }): void
+  finished(stream: number, run: FinishedRun, options: RunEnd): void
 }
 
 /** Hands every entry of `batch` to `sink`. */
@@ -196,6 +193,7 @@ function readFinished(stream: number, number: () => number, string: () => string
   sink.finished(stream, run, {
     startWritten: (flags & FLAG.startWritten) !== 0,
     recorded: (flags & FLAG.recorded) !== 0,
+    quiet: (flags & FLAG.quiet) !== 0,
   })
 }
 

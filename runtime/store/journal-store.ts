@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.ts'
 import { sqliteCode, isStorageFailure } from './database.ts'
-import type { LogStream, RunRecord } from './journal.ts'
+import type { LogStream, RunEnd, RunRecord } from './journal.ts'
 import { readBatch, type BatchSink, type FinishedRun, type RunPlace } from './journal-batch.ts'
 import { renderFileLine } from './log-file-lines.ts'
 import { LogFiles } from './log-files.ts'
@@ -141,14 +141,14 @@ export class JournalStore implements BatchSink {
     if (open !== undefined) this.#addLine(open, timeMs, '', droppedLine(open.facts, timeMs, lines, bytes))
   }
 
-  finished(stream: number, sent: FinishedRun, options: { startWritten: boolean; recorded: boolean }): void {
+  finished(stream: number, sent: FinishedRun, options: RunEnd): void {
     const open = this.#streams.get(stream)
     if (open === undefined) return
     const { facts, place } = open
     // Spelled out: spreading two objects cost as much as storing the row.
     const run: RunRecord = {
       runId: sent.runId,
-      kind: 'invocation',
+      kind: sent.trigger === 'task' ? 'task' : 'invocation',
       trigger: sent.trigger,
       scope: facts.scope,
       functionId: facts.functionId,
@@ -168,10 +168,11 @@ export class JournalStore implements BatchSink {
       environmentId: place.environmentId,
       attempt: sent.attempt,
     }
+    if (!options.recorded) this.#runs.push(runParameters(run))
+    if (options.quiet === true) return
     if (!options.startWritten) this.started(stream, run.startedAtMs, run.runId, run.version)
     const endMs = endOf(run)
     for (const line of endLines(facts, run)) this.#addLine(open, endMs, run.runId, line)
-    if (!options.recorded) this.#runs.push(runParameters(run))
   }
 
   #addLine(open: OpenStream, timeMs: number, requestId: string, message: string): void {

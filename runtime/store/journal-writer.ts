@@ -10,6 +10,7 @@ import type {
   LogScope,
   LogStream,
   LogStreamSummary,
+  RunEnd,
   RunQuery,
   RunRecord,
 } from './journal.ts'
@@ -182,18 +183,15 @@ export class JournalWriter implements StoredJournal {
     this.#count(requestId.length)
   }
 
-  finished(
-    number: number,
-    run: RunRecord,
-    options: { readonly startWritten: boolean; readonly recorded: boolean },
-  ): void {
+  finished(number: number, run: RunRecord, options: RunEnd): void {
     const stream = this.#streams.get(number)
     if (stream === undefined || this.#isTooMuch(run)) {
       this.#droppedLines += 2
       if (!options.recorded) this.#droppedRuns++
       return
     }
-    if (this.#followers.any) this.#followers.finished(stream.facts, run, options.startWritten)
+    if (this.#followers.any && options.quiet !== true)
+      this.#followers.finished(stream.facts, run, options.startWritten)
     if (
       stream.qualifier !== run.qualifier ||
       stream.environmentId !== run.environmentId ||

@@ -13,12 +13,15 @@ export type LogLevelName = 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' | 'FATA
 export type RunStatus =
   'succeeded' | 'failed' | 'timed-out' | 'crashed' | 'out-of-memory' | 'expired' | 'cancelled'
 
+/** What a run is the record of. */
+export type RunKind = 'invocation' | 'task'
+
 /** The record of one invocation. Times are Unix epoch ms, durations ms with a fraction. */
 export interface RunRecord {
   /** The request id: sorts by time of acceptance. */
   readonly runId: string
-  readonly kind: 'invocation'
-  readonly trigger: 'sync' | 'stream' | 'event' | 'url'
+  readonly kind: RunKind
+  readonly trigger: 'sync' | 'stream' | 'event' | 'url' | 'task'
   readonly scope: Scope
   readonly functionId: string
   readonly functionName: string
@@ -155,6 +158,13 @@ export interface RunQuery {
   readonly limit?: number
 }
 
+/** What is written at the end of a run. */
+export interface RunEnd {
+  readonly startWritten: boolean
+  readonly recorded: boolean
+  readonly quiet?: boolean
+}
+
 /**
  * What happened: run records and functions' logs. Calls return at once; a writer thread stores them in
  * batches, so that the path of an invocation pays for a few array pushes only. Bounded: past the bound, lines
@@ -174,9 +184,9 @@ export interface Journal {
   /**
    * An invocation has ended: writes the END and REPORT lines (and START before them unless `startWritten`)
    * and the run record. With `recorded: true` the record was committed elsewhere and only the lines are
-   * written.
+   * written; with `quiet: true` only the record.
    */
-  finished(stream: number, run: RunRecord, options: { startWritten: boolean; recorded: boolean }): void
+  finished(stream: number, run: RunRecord, options: RunEnd): void
   /** Any other platform line, rendered by the caller. */
   platform(stream: number, timeMs: number, requestId: string, message: string): void
   /** Calls `listener` with every event of matching functions from now on, in order, until disposed. */

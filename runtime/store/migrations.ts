@@ -10,7 +10,6 @@ import { logGroupsSchema } from './log-groups.ts'
 import { layersSchema } from './layers.ts'
 import { keysSchema } from './keys.ts'
 import { logsSchema } from './log-streams.ts'
-import { nodesSchema } from './nodes.ts'
 import { routesSchema } from './routes.ts'
 import { runsSchema } from './runs.ts'
 
@@ -35,5 +34,4 @@ export const MIGRATIONS: readonly string[] = [
   keysSchema,
   endedEventTracesSchema,
   actorsSchema,
-  nodesSchema,
 ]

@@ -169,7 +169,7 @@ export function deleteOldestRuns(db: Database, beforeMs: number, limit: number):
 
 interface RunRow {
   run_id: string
-  kind: 'invocation'
+  kind: RunRecord['kind']
   trigger: RunRecord['trigger']
   account: string
   region: string

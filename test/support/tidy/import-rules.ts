@@ -18,7 +18,7 @@ const RUNTIME_ORDER: readonly (readonly string[])[] = [
   ['scheduler'],
   ['invoke'],
   ['actors', 'jobs'],
-  ['views', 'computing'],
+  ['views', 'computing', 'upkeep'],
   ['index'],
 ]
 

@@ -1,0 +1,302 @@
+import { packError, refsOf } from '../environments/call-payload.ts'
+import type { Environment } from '../environments/environment.ts'
+import { FLAG } from '../environments/frames.ts'
+import type { Invocation } from '../environments/invocation.ts'
+import { STREAM_STOP, STREAM_TAKEN } from '../environments/stream-items.ts'
+import type { Clock, Timer } from '../clock.ts'
+import { EngineError } from '../errors.ts'
+import type { ObjectEntry, ObjectTable, RefHolder } from '../objects/object-table.ts'
+import type { Resolver } from '../registry/types.ts'
+import type { Scheduler } from '../scheduler/scheduler.ts'
+import type { Scope } from '../store/journal.ts'
+import { CodeHoldings, hand, holdingsOf, invocationOf, RefWait } from './holdings.ts'
+import type { Manifests } from './manifests.ts'
+import type { Request, Requests } from './requests.ts'
+import { lostFailure, refusalFailure, type EncodeFailure } from './task-errors.ts'
+import type { TaskRecorder } from './task-records.ts'
+import { TaskRun, type TaskContext } from './task-run.ts'
+import { readOptions, type TaskShape } from './task-shape.ts'
+import { TaskShapes } from './task-shapes.ts'
+import { TaskStream } from './task-stream.ts'
+import { breakCycles } from './wait-cycles.ts'
+
+/** What tasks are built of. */
+export interface TaskParts {
+  readonly objects: ObjectTable
+  readonly requests: Pick<Requests, 'on'>
+  readonly scheduler: Pick<Scheduler, 'submit' | 'withdraw'>
+  readonly resolver: Resolver
+  readonly manifests: Pick<Manifests, 'known' | 'of'>
+  readonly recorder: TaskRecorder
+  readonly encode: EncodeFailure
+  readonly clock: Clock
+  /** An id for a run, that sorts by time. */
+  readonly newId: () => string
+  /** Tasks that may be unfinished at once; absent: 200,000. */
+  readonly maxTasks?: number
+}
+
+/** A task asked for from outside. */
+export interface OutsideTask {
+  readonly scope: Scope
+  readonly functionName: string
+  readonly qualifier: string | undefined
+  readonly exportName: string
+  /** A value: an array. */
+  readonly args: Buffer
+  readonly options?: Readonly<Record<string, unknown>>
+  readonly refId: string
+  readonly holder: RefHolder
+}
+
+const MAX_TASKS = 200_000
+/** How often waits are looked at that could never end. */
+const CYCLES_EVERY_MS = 1000
+
+/** Tasks: what the SDK's requests about tasks and refs lead to. */
+export class Tasks {
+  readonly #parts: TaskParts
+  readonly #context: TaskContext
+  readonly #runs = new Set<TaskRun>()
+  readonly #shapes = new TaskShapes()
+  readonly #maxTasks: number
+  readonly #cycles: Timer
+  #closed = false
+  #whenEmpty: (() => void)[] = []
+
+  constructor(parts: TaskParts) {
+    this.#parts = parts
+    this.#maxTasks = parts.maxTasks ?? MAX_TASKS
+    const { objects, scheduler, encode, recorder, clock } = parts
+    this.#context = {
+      ...{ objects, scheduler, encode, recorder },
+      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      onEnd: (run) => this.#ended(run),
+      cancelChildren: (parent, force) => this.#cancelChildren(parent, force),
+    }
+    this.#cycles = clock.every(CYCLES_EVERY_MS, () => {
+      if (this.#runs.size > 0) breakCycles(this.#runs, encode)
+    })
+    const { requests } = parts
+    requests.on('task', (request) => this.#task(request))
+    requests.on('get', (request) => this.#get(request))
+    requests.on('put', (request) => this.#put(request))
+    requests.on('release', (request) => this.#release(request))
+    requests.on('cancel', (request) => this.#cancel(request))
+    requests.on(STREAM_TAKEN, ({ environment, fields: [number, count] }) =>
+      this.#streamOf(environment, number)?.take(wholeOf(count)),
+    )
+    requests.on(STREAM_STOP, ({ environment, fields: [number] }) =>
+      this.#streamOf(environment, number)?.stop(),
+    )
+  }
+
+  /** Tasks that have not ended, oldest first. */
+  get runs(): ReadonlySet<TaskRun> {
+    return this.#runs
+  }
+
+  /** Successful tasks of which there is no record. */
+  get unrecorded(): number {
+    return this.#parts.recorder.skipped
+  }
+
+  /**
+   * Begins a task that was asked for from outside, and answers its ref. Rejects 'not-found' (function or
+   * task), 'invalid' (options), 'throttled' (too many).
+   */
+  async submit(request: OutsideTask): Promise<ObjectEntry> {
+    this.#admit()
+    const { scope, functionName, qualifier, exportName, args, options = {}, refId, holder } = request
+    const { version } = this.#parts.resolver.resolve(scope, functionName, qualifier)
+    const manifest = await this.#parts.manifests.of(version)
+    const shape = this.#shapes.declared(version, exportName, manifest, options)
+    this.#admit()
+    const entry = this.#parts.objects.create(refId, holder)
+    this.#begin(entry, shape, undefined, 0, undefined).start(args, [])
+    return entry
+  }
+
+  /** Resolves when no task is left. */
+  drain(): Promise<void> {
+    if (this.#runs.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#whenEmpty.push(resolve))
+  }
+
+  /** Refuses what is asked for from now on, and what has not begun. */
+  close(): void {
+    this.#closed = true
+    this.#cycles.cancel()
+    for (const run of this.#runs) if (run.invocation === undefined) run.refuse(stopping())
+  }
+
+  // -- operations
+
+  #task({ environment, id, fields, payload }: Request): void {
+    const [run, functionText = '', exportName = '', options = '', topRefs = ''] = fields
+    const { objects } = this.#parts
+    const parent = invocationOf(environment, run)
+    const holdings = holdingsOf(objects, environment, parent)
+    let entry: ObjectEntry | undefined
+    try {
+      entry = objects.create(refIdOf(environment, id), holdings.refs)
+      this.#admit()
+      entry.whenSettled({ settled: (settled) => hand(environment, id, settled, holdings) })
+      const topIds = topRefs === '' ? NONE : topRefs.split(',').map((one) => one.slice(one.indexOf(':') + 1))
+      const start = (shape: TaskShape, settled: ObjectEntry): void => {
+        const task = this.#begin(settled, shape, parent, depthOf(parent) + 1, { environment, id, holdings })
+        task.start(payload, topIds)
+      }
+      const { version } = environment
+      if (version === undefined) return
+      if (functionText === '') return start(this.#shapes.own(version, exportName, options), entry)
+      const pending = entry
+      void this.#elsewhere(version.scope, functionText, exportName, options).then(
+        (shape) => start(shape, pending),
+        (error: unknown) => this.#reject(pending, error),
+      )
+    } catch (error) {
+      if (entry !== undefined) return this.#reject(entry, error)
+      environment.connection?.answer(id, FLAG.error, this.#errorOf(error))
+    }
+  }
+
+  #get({ environment, id, fields }: Request): void {
+    const [run, refId = ''] = fields
+    const { objects, encode } = this.#parts
+    const entry = objects.find(refId)
+    if (entry === undefined) {
+      environment.connection?.answer(id, FLAG.error, encode(lostFailure(refId)))
+      return
+    }
+    const invocation = invocationOf(environment, run)
+    const holdings = holdingsOf(objects, environment, invocation)
+    holdings.refs.hold(entry)
+    if (entry.isSettled) return hand(environment, id, entry, holdings)
+    const wait = new RefWait({ entry, environment, invocation, id, holdings })
+    holdings.waits.add(wait)
+    entry.whenSettled(wait)
+  }
+
+  #put({ environment, id, flags, fields, payload }: Request): void {
+    const { objects } = this.#parts
+    const holdings = holdingsOf(objects, environment, invocationOf(environment, fields[0]))
+    try {
+      const entry = objects.create(refIdOf(environment, id), holdings.refs)
+      const location = flags & FLAG.object
+      objects.resolve(entry, location, Buffer.from(payload), location === 0 ? refsOf(payload) : NONE)
+      environment.connection?.answer(id, 0, EMPTY)
+    } catch (error) {
+      environment.connection?.answer(id, FLAG.error, this.#errorOf(error))
+    }
+  }
+
+  /** No code in that process knows these refs any more, whichever invocation got them. */
+  #release({ environment, fields: [ids = ''] }: Request): void {
+    const holders: CodeHoldings[] = []
+    for (const { holdings } of [environment, ...environment.inFlight])
+      if (holdings instanceof CodeHoldings) holders.push(holdings)
+    for (const id of ids.split(',')) {
+      const entry = this.#parts.objects.find(id)
+      if (entry !== undefined) for (const { refs } of holders) refs.release(entry)
+    }
+  }
+
+  #cancel({ environment, id, fields }: Request): void {
+    const [refId = '', force, recursive] = fields
+    this.#parts.objects.find(refId)?.producer?.cancel({ force: force === '1', recursive: recursive !== '0' })
+    if (id !== 0) environment.connection?.answer(id, 0, EMPTY)
+  }
+
+  // -- inside
+
+  #begin(
+    entry: ObjectEntry,
+    shape: TaskShape,
+    parent: Invocation | undefined,
+    depth: number,
+    reader: { environment: Environment; id: number; holdings: CodeHoldings } | undefined,
+  ): TaskRun {
+    const id = this.#parts.newId()
+    const run = new TaskRun({ context: this.#context, id, shape, entry, parent, depth })
+    if (reader !== undefined)
+      run.readBy = () => new TaskStream({ objects: this.#parts.objects, run, ...reader })
+    this.#runs.add(run)
+    return run
+  }
+
+  /** The shape of a task of another function, as it is now. */
+  async #elsewhere(scope: Scope, text: string, exportName: string, options: string): Promise<TaskShape> {
+    const colon = text.indexOf(':')
+    const functionName = colon < 0 ? text : text.slice(0, colon)
+    const { resolver, manifests } = this.#parts
+    await resolver.ready(scope, functionName)
+    const { version } = resolver.resolve(scope, functionName, colon < 0 ? undefined : text.slice(colon + 1))
+    const manifest = await manifests.of(version)
+    return this.#shapes.declared(version, exportName, manifest, readOptions(options))
+  }
+
+  #admit(): void {
+    if (this.#closed) throw stopping()
+    if (this.#runs.size < this.#maxTasks) return
+    throw new EngineError('throttled', `${this.#runs.size} tasks have not ended, as many as may be.`, {
+      detail: 'queue-full',
+      hint: 'Wait for some of them with get or wait before making more.',
+    })
+  }
+
+  #ended(run: TaskRun): void {
+    this.#runs.delete(run)
+    if (this.#runs.size > 0) return
+    for (const resolve of this.#whenEmpty.splice(0)) resolve()
+  }
+
+  /** One look at all tasks for the whole tree below `parent`. */
+  #cancelChildren(parent: Invocation, force: boolean): void {
+    const children = new Map<Invocation, TaskRun[]>()
+    for (const run of this.#runs) {
+      if (run.parent === undefined) continue
+      const known = children.get(run.parent)
+      if (known === undefined) children.set(run.parent, [run])
+      else known.push(run)
+    }
+    const open = [parent]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      for (const run of children.get(next) ?? []) {
+        if (run.invocation !== undefined) open.push(run.invocation)
+        run.cancel({ force, recursive: false })
+      }
+    }
+  }
+
+  #streamOf(environment: Environment, number: string | undefined): TaskStream | undefined {
+    const producer = this.#parts.objects.find(refIdOf(environment, wholeOf(number)))?.producer
+    return producer instanceof TaskRun ? producer.stream : undefined
+  }
+
+  #reject(entry: ObjectEntry, error: unknown): void {
+    this.#parts.objects.reject(entry, this.#errorOf(error))
+  }
+
+  #errorOf(error: unknown): Buffer {
+    if (error instanceof EngineError) return this.#parts.encode(refusalFailure(error))
+    throw error
+  }
+}
+
+/** Id of the ref that request `id` of a process makes. */
+export const refIdOf = ({ identity }: Environment, id: number): string =>
+  `o${identity.epoch.toString(36)}-${id}`
+
+const depthOf = (parent: Invocation | undefined): number => parent?.input.depth ?? 0
+
+function wholeOf(text: string | undefined): number {
+  const number = Number(text)
+  if (!Number.isSafeInteger(number) || number < 0) throw new RangeError(`"${text}" counts nothing.`)
+  return number
+}
+
+const stopping = (): EngineError => new EngineError('unavailable', 'The engine is stopping.')
+const NONE: readonly string[] = []
+const EMPTY = packError('', Buffer.alloc(0))
