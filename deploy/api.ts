@@ -120,6 +120,10 @@ function refusal(status: number, header: string | string[] | undefined, text: st
   const code = [own.code, header, body.__type, body.code].find((value) => typeof value === 'string')
   const message = [own.message, body.message, body.Message].find((value) => typeof value === 'string')
   const said = message ?? (text.slice(0, 500) || `The engine answered with status ${status}.`)
+  if (own.code === 'FunctionError') {
+    const stack = typeof own.stack === 'string' && own.stack !== '' ? own.stack : undefined
+    return new CommandError(EXIT.failed, stack ?? `${String(own.type)}: ${String(said)}`)
+  }
   const hint = typeof own.hint === 'string' ? own.hint : hintOf(code)
   return new CommandError(
     exitCodeOfStatus(status),

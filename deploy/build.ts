@@ -65,6 +65,7 @@ const results = await Promise.all([
       sdk: from('runtime/sdk/index.ts'),
       client: from('runtime/sdk/client.ts'),
       'entry/spawner': from('runtime/environments/spawner/main.ts'),
+      'entry/gpu-probe': from('runtime/environments/gpu-probe/main.ts'),
       'entry/committer': from('runtime/store/committer-thread.ts'),
       'entry/packager': from('runtime/registry/packager-thread.ts'),
       'entry/keeper': from('runtime/environments/keeper/main.ts'),

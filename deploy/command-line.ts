@@ -3,6 +3,7 @@ import { createApi } from './api.ts'
 import { CommandError, EXIT, notBuiltYet, type ExitCode } from './exit-codes.ts'
 import { createOutput } from './output.ts'
 import type { Action, Run, StartFlags } from './session.ts'
+import { describeNodes } from './node-commands.ts'
 import { UNBUILT } from './unbuilt.ts'
 import { describeKeys } from './key-commands.ts'
 import { describeVersions } from './version-commands.ts'
@@ -67,6 +68,7 @@ function describe(run: Run): Command {
   describeFunctions(program, run)
   describeQueries(program, run)
   describeKeys(program, run)
+  describeNodes(program, run)
   describeVersions(program, run)
   describeWork(program, run)
   describeUnbuilt(program)

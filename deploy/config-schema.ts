@@ -15,7 +15,10 @@ const amount = z.number().positive()
 const whole = z.number().int().positive()
 const gpuText = z
   .string()
-  .regex(/^(?:[a-z][a-z0-9-]*:)?\d+(?:\.\d{1,3})?$/, "give a count (2), a share (0.25) or a model ('h100:2')")
+  .regex(
+    /^(?:(?:[a-z][a-z0-9-]*:)?\d+(?:\.\d{1,3})?|[a-z][a-z0-9-]*)$/,
+    "give a count (2), a share (0.25) or a model ('h100:2')",
+  )
 
 const url = z.union([
   z.boolean(),

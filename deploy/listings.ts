@@ -55,11 +55,30 @@ export const LISTS: Readonly<Record<string, Listing>> = {
       amounts(item.available, item.capacity),
       pairs(item.labels),
       recordsIn(item, 'gpus')
-        .map((gpu) => `${text(gpu.index)}: ${text(gpu.model)}${holders(gpu.holders)}`)
+        .map(
+          (gpu) => `${text(gpu.index)}: ${text(gpu.model)}${holders(gpu.holders)}${withheld(gpu.withheld)}`,
+        )
         .join(', '),
     ],
   },
   runs: runsListing(''),
+  actors: actorsListing(''),
+}
+
+/** Actors, narrowed by `query` (without its question mark). */
+export function actorsListing(query: string): Listing {
+  return {
+    headings: ['ACTOR', 'STATE', 'WAITING', 'ENVIRONMENT', 'AGE', 'REASON'],
+    read: (api) => readRecords(api, 'actors', query),
+    row: (item, nowMs) => [
+      [item.function, item.class, item.key].map(text).join('/'),
+      text(item.state),
+      text(item.waiting),
+      text(item.environmentId),
+      typeof item.sinceMs === 'number' ? age(item.sinceMs, nowMs) : '',
+      text(item.reason),
+    ],
+  }
 }
 
 /** Runs, newest first, narrowed by `query` (without its question mark). */
@@ -111,6 +130,8 @@ const pairs = (value: unknown): string =>
         .map(([name, one]) => `${name}=${text(one)}`)
         .join(' ')
     : ''
+
+const withheld = (reason: unknown): string => (typeof reason === 'string' ? ` (${reason})` : '')
 
 const holders = (value: unknown): string =>
   Array.isArray(value) && value.length > 0 ? ` held by ${value.map(String).join(', ')}` : ''

@@ -10,10 +10,8 @@ export const UNBUILT: readonly {
     subcommands: ['submit', 'ls', 'status', 'logs', 'cancel', 'retry'],
   },
   { name: 'cron', description: 'schedules', subcommands: ['ls', 'explain', 'run', 'pause', 'resume'] },
-  { name: 'node', description: 'nodes and what they offer', subcommands: ['ls', 'set', 'drain'] },
-  { name: 'actor', description: 'actors', subcommands: ['ls', 'get', 'call', 'kill', 'destroy'] },
   { name: 'pg', description: 'placement groups', subcommands: ['create', 'ls', 'rm'] },
 ]
 
 /** Nouns of `lambent ls` that this version cannot list. */
-export const UNBUILT_LISTS: readonly string[] = ['actors', 'tasks', 'objects', 'pg', 'jobs', 'schedules']
+export const UNBUILT_LISTS: readonly string[] = ['tasks', 'objects', 'pg', 'jobs', 'schedules']

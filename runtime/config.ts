@@ -2,6 +2,8 @@ import { availableParallelism, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { LogLevel } from './log.ts'
+import { MILLI } from './resources.ts'
+import { isName, parseGpus } from './wish.ts'
 
 /** Everything the engine and its listeners are configured with. Read once, frozen, handed around. */
 export interface Config {
@@ -16,6 +18,8 @@ export interface Config {
   readonly dataDirectory: string
   /** Capacity of this machine in plain units; detected where not declared. */
   readonly resources: Readonly<Record<string, number>>
+  /** CUDA_VISIBLE_DEVICES as the engine was started with: what of this machine's GPUs it may offer. */
+  readonly visibleGpus: string | undefined
   /** Virtual nodes the machine is split into. */
   readonly nodes: number
   readonly limits: 'extended' | 'strict'
@@ -70,6 +74,29 @@ const list = z
       .filter((item) => item !== ''),
   )
 
+/** Amounts by name; `"gpu":"h100:2,a100:2"` says which GPUs there are. Undefined: it is none of that. */
+function readAmounts(text: string): Record<string, number> | undefined {
+  let given: unknown
+  try {
+    given = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined
+  const amounts: Record<string, number> = {}
+  for (const [name, value] of Object.entries(given)) {
+    const gpus = name === 'gpu' && typeof value === 'string' ? parseGpus(value) : undefined
+    const isAmount = typeof value === 'number' && Number.isFinite(value) && value >= 0
+    if (isAmount && isName(name.replace(':', '-'))) amounts[name] = value
+    else if (gpus === undefined) return undefined
+    for (const { model, amount = 0 } of gpus ?? []) {
+      const key = model === undefined ? 'gpu' : `gpu:${model}`
+      amounts[key] = (amounts[key] ?? 0) + amount / MILLI
+    }
+  }
+  return amounts
+}
+
 const Settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: count(4700).refine((port) => port < 65536, 'a port is below 65536'),
@@ -82,15 +109,13 @@ const Settings = z.object({
     .string()
     .default('{}')
     .transform((text, context): Record<string, number> => {
-      try {
-        return z.record(z.string(), z.number().nonnegative()).parse(JSON.parse(text))
-      } catch {
-        context.addIssue({
-          code: 'custom',
-          message: `must be a JSON object of amounts, such as '{"cpu":8,"gpu":4,"memoryMb":32000}'`,
-        })
-        return z.NEVER
-      }
+      const amounts = readAmounts(text)
+      if (amounts !== undefined) return amounts
+      context.addIssue({
+        code: 'custom',
+        message: `must be a JSON object of amounts, such as '{"cpu":8,"gpu":4,"memoryMb":32000}' or '{"gpu":"h100:4"}'`,
+      })
+      return z.NEVER
     }),
   NODES: count(1, 1),
   LIMITS: z.enum(['extended', 'strict']).default('extended'),
@@ -168,10 +193,10 @@ export function readConfig(
   const { TLS_CERT, TLS_KEY } = parsed.data
   if ((TLS_CERT === undefined) !== (TLS_KEY === undefined))
     throw new ConfigError(['--tls-cert (LAMBENT_TLS_CERT) and --tls-key (LAMBENT_TLS_KEY) go together.'])
-  return freeze(parsed.data)
+  return freeze(parsed.data, environment['CUDA_VISIBLE_DEVICES'])
 }
 
-function freeze(settings: z.infer<typeof Settings>): Config {
+function freeze(settings: z.infer<typeof Settings>, visibleGpus: string | undefined): Config {
   const resources = {
     cpu: availableParallelism(),
     memoryMb: Math.floor(totalmem() / 1e6),
@@ -186,6 +211,7 @@ function freeze(settings: z.infer<typeof Settings>): Config {
     publicUrl: settings.PUBLIC_URL,
     dataDirectory: resolve(settings.DATA),
     resources: Object.freeze(resources),
+    visibleGpus,
     nodes: settings.NODES,
     limits: settings.LIMITS,
     isolation: settings.ISOLATION,

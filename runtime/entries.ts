@@ -4,7 +4,13 @@ import { fileURLToPath } from 'node:url'
 
 /** The programs the engine starts beside itself, each one self-contained file made by `npm run build`. */
 export type EntryName =
-  'spawner.js' | 'environment.cjs' | 'bootstrap.py' | 'committer.js' | 'packager.js' | 'keeper.js'
+  | 'spawner.js'
+  | 'gpu-probe.js'
+  | 'environment.cjs'
+  | 'bootstrap.py'
+  | 'committer.js'
+  | 'packager.js'
+  | 'keeper.js'
 
 /**
  * The absolute path of a built program: beside the running file when the engine itself runs from `dist/`,

@@ -34,8 +34,9 @@ import { openRegistry, type Registry } from './registry/registry.ts'
 import { Routes } from './registry/routes.ts'
 import type { Rng } from './rng.ts'
 import { CapacityPools } from './scheduler/capacity-pools.ts'
-import { createLocalCluster } from './scheduler/local-cluster.ts'
+import { findGpus, openMachine } from './scheduler/machine.ts'
 import { requestOf } from './scheduler/node-state.ts'
+import type { Nodes } from './scheduler/nodes.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal } from './store/journal.ts'
 import { LogGroups } from './store/log-groups.ts'
@@ -78,6 +79,7 @@ export interface Engine {
   environments(): EnvironmentView[]
   running(): RunningView[]
   nodes(): NodeView[]
+  readonly nodeSettings: Pick<Nodes, 'change'>
   /** Calls `listener` with the kept events after `afterId` (undefined: none), then with every new one. */
   watch(afterId: number | undefined, listener: (event: EngineEvent) => void): Disposable
   /** Where functions reach the engine's own APIs: known once a listener is bound. */
@@ -147,22 +149,21 @@ async function openEngine(
   opened.push(() => gateway.close())
   await gateway.open()
   const libraries = new RuntimeLibraries({ clock, rng, log })
+  const gpus = await findGpus(config, clock, log)
+  opened.push(() => gpus.check?.close())
   const launcher = await createLocalLauncher({
     librariesDirectory: libraries.directory,
     dataDirectory: config.dataDirectory,
     socketDirectory,
     isolation: config.isolation,
     requireIsolation: config.requireIsolation,
-    clock,
-    rng,
-    log,
+    gpus: gpus.devices,
+    ...{ clock, rng, log },
   })
   opened.push(() => launcher.close())
   const packages = await createCodePackages({
     directory: join(config.dataDirectory, 'packages'),
-    clock,
-    rng,
-    log,
+    ...{ clock, rng, log },
   })
   opened.push(() => packages.close())
   const runtimes = createNodeRuntimes({ clock, rng, log })
@@ -179,8 +180,8 @@ async function openEngine(
     clock,
     onChange: () => scheduler.reconsider(),
   })
-  const machine = createLocalCluster({ resources: config.resources, nodes: config.nodes, launcher })
-  const cluster = new CapacityPools(machine, capacityProviders.cpuLimit)
+  const machine = openMachine({ config, gpus, launcher, store, log, onRoom: () => scheduler.reconsider() })
+  const cluster = new CapacityPools(machine.cluster, capacityProviders.cpuLimit)
   const gate = new ConcurrencyGate(config.accountConcurrency)
   const requests = new Requests(log)
   const manifests: Manifests = new Manifests({
@@ -218,10 +219,8 @@ async function openEngine(
         .catch((error: unknown) => log.warn('code cache not saved', { error }))
     },
   })
-  opened.push(
-    () => scheduler.close(),
-    () => spares.close(),
-  )
+  opened.push(() => scheduler.close())
+  opened.push(() => spares.close())
   const layers = await openLayers({ store, packages, clock, rng, log })
   const codeSigning = new CodeSigningConfigs({ store, clock, rng })
   const compile = createCompile({ packages, clock, log, shownRoot: VIEW.task })
@@ -326,6 +325,7 @@ async function openEngine(
     await Promise.all([registry.close(), layers.close(), codeSigning.close(), capacityProviders.close()])
     spares.close()
     await scheduler.close()
+    gpus.check?.close()
     await launcher.close()
     gateway.close()
     await packages.close()
@@ -371,6 +371,7 @@ async function openEngine(
     ],
     running: () => scheduler.environments.flatMap((environment) => viewRunning(environment, clock)),
     nodes: () => viewNodes(cluster),
+    nodeSettings: machine.nodes,
     watch: (afterId, listener) => feed.watch(afterId, listener),
     setApiUrl: (url) => {
       starter.engineUrl = url

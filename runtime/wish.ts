@@ -101,9 +101,12 @@ export const GPU_FORM =
   'a count such as 2, a share such as 0.25, or a model and a count such as h100:2; of several the first that ' +
   'can be met is taken'
 
-/** Reads `2`, `0.25`, `h100`, `h100:2` and `h100:2,a100:4`. Undefined: it is none of these. */
+/** Reads `2`, `0.25`, `h100`, `h100:2` and, with commas or blanks between, several. Undefined: none of it. */
 export function parseGpus(text: string): GpuWish[] | undefined {
-  const wishes = text.split(',').map((one) => parseGpu(one.trim()))
+  const wishes = text
+    .trim()
+    .split(/[,\s]+/)
+    .map(parseGpu)
   return wishes.some((one) => one === undefined) ? undefined : wishes.filter((one) => one !== undefined)
 }
 

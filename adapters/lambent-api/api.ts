@@ -6,6 +6,7 @@ import { addEvents } from './events.ts'
 import { addFunctions } from './functions.ts'
 import { addKeys } from './keys.ts'
 import { addLogs } from './logs.ts'
+import { addNodes } from './nodes.ts'
 import type { LambentApiParts } from './parts.ts'
 import { addRoutes } from './routes.ts'
 import { addRuns } from './runs.ts'
@@ -14,7 +15,6 @@ import { addTimeline } from './timeline.ts'
 
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
-  ['PATCH', '/nodes/:name'],
   ...['tasks', 'objects', 'actors', 'placement-groups', 'jobs', 'schedules'].flatMap(
     (noun) =>
       [
@@ -31,12 +31,10 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   app.get('/health', describeRoute(describing('Whether the engine works, and how', 'health')), (context) =>
     context.json(engine.health()),
   )
-  app.get('/nodes', describeRoute(describing('Machines and what they offer', 'nodes')), (context) =>
-    context.json({ nodes: engine.nodes() }),
-  )
   app.get('/environments', describeRoute(describing('Execution environments', 'environments')), (context) =>
     context.json({ environments: engine.environments() }),
   )
+  addNodes(app, parts)
   addFunctions(app, parts)
   addRoutes(app, parts)
   addLogs(app, parts)

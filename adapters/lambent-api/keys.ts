@@ -1,10 +1,10 @@
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { EngineError } from '../../runtime/errors.ts'
 import { callerIn } from '../auth/caller.ts'
 import { DEFAULT_ACCOUNT } from '../lambda/scope.ts'
-import { assertAdmin, checked, scopeOfRequest, type LambentApiParts } from './parts.ts'
+import { assertAdmin, bodyOf, checked, scopeOfRequest, type LambentApiParts } from './parts.ts'
 import { describing, ScopeQuery } from './schemas.ts'
 
 const NewKey = z.object({
@@ -54,13 +54,4 @@ export function addKeys(app: Hono, { keys, auth }: LambentApiParts): void {
       return context.json({ auth, ...scopeOfRequest(context, context.req.valid('query')), key: key ?? null })
     },
   )
-}
-
-async function bodyOf(context: Context): Promise<unknown> {
-  const text = await context.req.text()
-  try {
-    return text === '' ? {} : JSON.parse(text)
-  } catch (cause) {
-    throw new EngineError('not-json', 'The body is not JSON.', { cause })
-  }
 }

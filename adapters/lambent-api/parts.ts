@@ -16,7 +16,7 @@ export interface LambentApiParts {
   readonly engine: Pick<
     Engine,
     | ('clock' | 'rng' | 'log' | 'journal' | 'events' | 'routes' | 'health')
-    | ('environments' | 'running' | 'nodes' | 'watch')
+    | ('environments' | 'running' | 'nodes' | 'nodeSettings' | 'watch')
   >
   readonly keys: KeyRing
   /** Whether callers must say who they are. */
@@ -66,3 +66,13 @@ export const checked = <Schema extends z.ZodType, Target extends keyof Validatio
     })
     throw new EngineError('invalid', `The ${target} has problems: ${problems.join('; ')}`)
   })
+
+/** The JSON of a body, whatever type it says it has; `{}` without one. Rejects 'not-json'. */
+export async function bodyOf(context: Context): Promise<unknown> {
+  const text = await context.req.text()
+  try {
+    return text === '' ? {} : JSON.parse(text)
+  } catch (cause) {
+    throw new EngineError('not-json', 'The body is not JSON.', { cause })
+  }
+}

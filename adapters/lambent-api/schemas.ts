@@ -114,6 +114,24 @@ const Problem = z.object({
 })
 const amounts = z.record(z.string(), z.number())
 
+const Node = z.object({
+  name: z.string(),
+  state: z.enum(['alive', 'draining']),
+  labels: z.record(z.string(), z.string()),
+  capacity: amounts,
+  available: amounts,
+  gpus: z.array(
+    z.object({
+      index: z.number().describe('On the machine'),
+      free: z.number(),
+      holders: z.array(z.string()),
+      model: z.string().optional(),
+      memoryMb: z.number().optional(),
+      withheld: z.string().optional().describe('Why it is handed to nobody at the moment'),
+    }),
+  ),
+})
+
 /** What operations answer, by name. */
 export const Answers = {
   health: z.object({
@@ -129,27 +147,8 @@ export const Answers = {
     queuedEvents: z.number(),
     owedDeliveries: z.number(),
   }),
-  nodes: z.object({
-    nodes: z.array(
-      z.object({
-        name: z.string(),
-        state: z.enum(['alive', 'draining']),
-        labels: z.record(z.string(), z.string()),
-        capacity: amounts,
-        available: amounts,
-        gpus: z.array(
-          z.object({
-            index: z.number().describe('On the machine'),
-            free: z.number(),
-            holders: z.array(z.string()),
-            model: z.string().optional(),
-            memoryMb: z.number().optional(),
-            withheld: z.string().optional().describe('Why it is handed to nobody at the moment'),
-          }),
-        ),
-      }),
-    ),
-  }),
+  nodes: z.object({ nodes: z.array(Node) }),
+  node: Node,
   environments: z.object({
     environments: z.array(
       z.object({

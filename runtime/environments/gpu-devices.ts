@@ -39,3 +39,28 @@ export const withoutGpus = (resources: Readonly<Record<string, number>>): Record
 
 /** So many GPUs in milli-units. */
 export const gpuAmount = (devices: readonly unknown[]): number => devices.length * MILLI
+
+/**
+ * By what libraries find the GPUs of `indices` and no others: every process on a machine with GPUs is told,
+ * holders of none that there are none. `byUuid` where a process does not see all of them, since they are
+ * numbered anew there.
+ */
+export function gpuVariables(
+  devices: readonly GpuDevice[],
+  indices: readonly number[],
+  byUuid: boolean,
+): Record<string, string> {
+  const names = indices.map((index) => {
+    const uuid = byUuid ? devices.find((one) => one.index === index)?.uuid : undefined
+    return uuid ?? String(index)
+  })
+  return {
+    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
+    CUDA_VISIBLE_DEVICES: names.join(','),
+    NVIDIA_VISIBLE_DEVICES: names.join(',') || 'void',
+  }
+}
+
+/** N of the device nodes /dev/nvidiaN of some GPUs. */
+export const minorsOf = (devices: readonly GpuDevice[], indices: readonly number[]): number[] =>
+  indices.map((index) => devices.find((one) => one.index === index)?.minor ?? index)

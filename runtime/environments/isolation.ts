@@ -154,7 +154,7 @@ async function tryArrangement(
     network:
       arrangement.kind === 'bubblewrap' && arrangement.hardened ? ('none' as const) : ('full' as const),
     ephemeralMb: 1,
-    gpuIndices: [],
+    gpuMinors: [],
   }
   const check = `test -r ${VIEW.runtime}/environment.cjs && test -d ${VIEW.sockets} && exec ${VIEW.node} --version`
   const { command, args, seccompPath } = sandboxCommand(arrangement, host, content, ['/bin/sh', '-c', check])

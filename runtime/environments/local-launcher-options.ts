@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Rng } from '../rng.ts'
+import type { GpuDevice } from './gpu-devices.ts'
 import type { IsolationChoice } from './isolation.ts'
 import type { IsolationLevel } from './launcher.ts'
 
@@ -15,6 +16,8 @@ export interface LocalLauncherOptions {
   isolation: IsolationChoice
   /** Less than this is refused with EngineError 'unsupported'. */
   requireIsolation?: IsolationLevel | undefined
+  /** The machine's GPUs, as far as they are known; none when absent. */
+  gpus?: readonly GpuDevice[] | undefined
   clock: Clock
   rng: Rng
   log: Log

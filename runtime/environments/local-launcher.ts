@@ -13,6 +13,7 @@ import {
   type EnvironmentFolder,
 } from './environment-folder.ts'
 import { EnvironmentUsers } from './environment-users.ts'
+import { gpuVariables, minorsOf } from './gpu-devices.ts'
 import { findCgroup, prepareSandboxHost } from './host-survey.ts'
 import { chooseIsolation, requireIsolation, type Isolation } from './isolation.ts'
 import {
@@ -193,7 +194,7 @@ class LocalLauncher implements Launcher {
       librariesRoot: ownView ? VIEW.libraries : (this.#parts.host.librariesDirectory ?? VIEW.libraries),
       cacheDirectory: folder.cacheDirectory,
       cacheRoot: ownView ? VIEW.cache : folder.cacheDirectory,
-      variables: ownView ? {} : { ...this.#marks(request) },
+      variables: { ...(ownView ? {} : this.#marks(request)), ...this.#gpuVariables(request) },
       sharesUser: ownView && uid === null,
       sandboxAddress: ownView ? folder.sandboxAddress : LOOPBACK,
       temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
@@ -217,7 +218,8 @@ class LocalLauncher implements Launcher {
     const { host, isolation } = this.#parts
     const ownView = isolation.arrangement.kind !== 'group'
     const nodePath = realNodePath(request.nodePath)
-    const content = { ...request, ...folder, nodePath, uid, passwdPath }
+    const gpuMinors = minorsOf(this.#parts.options.gpus ?? [], request.gpuIndices)
+    const content = { ...request, ...folder, nodePath, uid, passwdPath, gpuMinors }
     const program = [
       ownView ? VIEW.node : nodePath,
       ...request.nodeArguments,
@@ -262,15 +264,12 @@ class LocalLauncher implements Launcher {
 
   /** Complete: nothing is inherited from the engine. */
   #variables(request: LaunchRequest, plainNodePath: string | null): Record<string, string> {
-    const { options, host } = this.#parts
+    const { options } = this.#parts
     const sockets = plainNodePath === null ? VIEW.sockets : options.socketDirectory
     const binaries = dirname(plainNodePath ?? VIEW.node)
-    const hasGpus = host.gpuDevices.length > 0 || request.gpuIndices.length > 0
     return {
       ...request.environment,
-      ...(hasGpus
-        ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: request.gpuIndices.join(',') }
-        : {}),
+      ...this.#gpuVariables(request),
       PATH: `${binaries}:/usr/local/bin:/usr/bin:/bin:/opt/bin`,
       HOME: '/tmp',
       LANG: 'en_US.UTF-8',
@@ -279,6 +278,15 @@ class LocalLauncher implements Launcher {
       LAMBENT_TOKEN: request.token,
       ...this.#marks(request),
     }
+  }
+
+  /** Said again when code is loaded: no function's own variables show it other GPUs. */
+  #gpuVariables({ gpuIndices }: LaunchRequest): Record<string, string> {
+    const { options, host, isolation } = this.#parts
+    const gpus = options.gpus ?? []
+    if (gpus.length + host.gpuDevices.length + gpuIndices.length === 0) return {}
+    const { arrangement } = isolation
+    return gpuVariables(gpus, gpuIndices, arrangement.kind === 'bubblewrap' && arrangement.hardened)
   }
 
   /** What a sweep looks for. */

@@ -67,7 +67,8 @@ export interface SandboxContent {
   readonly hostsPath: string | null
   readonly network: NetworkAccess
   readonly ephemeralMb: number
-  readonly gpuIndices: readonly number[]
+  /** N of each device node /dev/nvidiaN of the GPUs that it holds. */
+  readonly gpuMinors: readonly number[]
 }
 
 /** A program to start, and what the spawner has to know about the tree that comes of it. */
@@ -163,7 +164,7 @@ const standardView = (host: SandboxHost, content: SandboxContent): string[] =>
     ['--bind', content.temporaryDirectory, '/tmp'],
     commonView(host, content),
     // A holder sees all GPUs, so that the number it was given means the same as outside.
-    bindDevices(content.gpuIndices.length === 0 ? [] : [...host.gpuDevices, ...host.gpuControlDevices]),
+    bindDevices(content.gpuMinors.length === 0 ? [] : [...host.gpuDevices, ...host.gpuControlDevices]),
   ].flat()
 
 /**
@@ -173,7 +174,7 @@ const standardView = (host: SandboxHost, content: SandboxContent): string[] =>
 function hardenedView(host: SandboxHost, content: SandboxContent): string[] {
   const online = content.network === 'full'
   const settings = online ? [...SETTINGS, 'hosts', 'resolv.conf'] : SETTINGS
-  const devices = content.gpuIndices.map((index) => `/dev/nvidia${index}`)
+  const devices = content.gpuMinors.map((minor) => `/dev/nvidia${minor}`)
   return [
     folders('/var', '/etc', '/var/lang', '/var/lang/bin'),
     ['--ro-bind', '/usr', '/usr'],

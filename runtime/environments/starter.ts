@@ -44,7 +44,7 @@ export interface EnvironmentStarter {
    * Links the code, sets limits and tells the process to load. Rejects when the environment is gone
    * meanwhile.
    */
-  specialize(environment: Environment, version: FunctionVersion, gpuIndices: readonly number[]): Promise<void>
+  specialize(environment: Environment, version: FunctionVersion): Promise<void>
   /** Where functions reach the engine's own APIs; set once it listens. */
   engineUrl: string | undefined
 }
@@ -125,7 +125,7 @@ export function createStarter(parts: {
       return environment
     },
 
-    async specialize(environment, version, gpuIndices) {
+    async specialize(environment, version) {
       // The process may say it is ready before the launcher has said that it exists.
       const process = await environment.adopted
       if (process === undefined || environment.state !== 'spare') return
@@ -177,7 +177,6 @@ export function createStarter(parts: {
             place: process,
             logStream: stream,
             engineUrl: starter.engineUrl,
-            gpuIndices,
             provisioned: environment.provisioned,
             session: sessions?.openSession(environment.id, version.scope.account, version.functionName),
           }),

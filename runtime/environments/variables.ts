@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs'
 import type { SessionSecrets } from '../keys/key-ring.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { LaunchedProcess } from './launcher.ts'
 import { familyOf, needsBridge, type RuntimeFamily } from './runtime-families.ts'
-
-/** There as soon as the machine has a GPU that programs could open. */
-const GPU_DRIVER = '/dev/nvidiactl'
 
 /** Region and account placeholders for credentials: enough for SDKs that insist on some. */
 const PLACEHOLDER_SECRET = 'lambent'
@@ -38,24 +34,18 @@ export function functionVariables(options: {
   place: Place
   logStream: string
   engineUrl: string | undefined
-  gpuIndices: readonly number[]
   provisioned: boolean
   /** Credentials that the engine's own APIs take; undefined: they take any. */
   session?: SessionSecrets | undefined
 }): Record<string, string> {
-  const { version, place, logStream, engineUrl, gpuIndices, provisioned, session } = options
+  const { version, place, logStream, engineUrl, provisioned, session } = options
   const { region, account } = version.scope
   const { format, applicationLevel, group } = version.logging
   const family = familyOf(version.runtime)
-  const gpus = gpuIndices.join(',')
   return {
     ...languageVariables(family, version.runtime, place),
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
-    // Libraries take every GPU they find unless they are told which; where there is none, nothing is said.
-    ...(gpus !== '' || existsSync(GPU_DRIVER)
-      ? { CUDA_VISIBLE_DEVICES: gpus, NVIDIA_VISIBLE_DEVICES: gpus === '' ? 'void' : gpus }
-      : {}),
     ...(engineUrl === undefined ? {} : { AWS_ENDPOINT_URL_LAMBDA: engineUrl }),
     AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',
     AWS_XRAY_DAEMON_ADDRESS: '127.0.0.1:2000',

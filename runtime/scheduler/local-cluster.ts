@@ -20,7 +20,7 @@ export interface LocalClusterOptions {
   readonly nodes: number
   readonly launcher: Launcher
   /** Says when a GPU that was given back is really free; absent: at once. */
-  readonly gpuCheck?: GpuCheck
+  readonly gpuCheck?: Pick<GpuCheck, 'whenFree'> | undefined
   /** Told when there may be more room, other than by the end of a lease. */
   onRoom?(): void
 }

@@ -45,7 +45,7 @@ export function startEnvironment(
   hooks.adopt(environment)
   pool.add(environment)
   environment.owner = {
-    booted: () => specialize(parts, environment, version, lease),
+    booted: () => specialize(parts, environment, version),
     loaded: (one, result) => {
       if (result.manifest !== undefined) onManifest?.(version, result.manifest)
       pool.loaded(one, result)
@@ -59,17 +59,12 @@ export function startEnvironment(
     codeCache: (one, bytes) => pool.codeCache(one, bytes),
     requested: (one, request) => pool.requested(one, request),
   }
-  if (spare !== undefined) specialize(parts, environment, version, lease)
+  if (spare !== undefined) specialize(parts, environment, version)
   return { environment, from: spare === undefined ? 'cold' : 'spare' }
 }
 
-function specialize(
-  { starter, log }: Parts,
-  environment: Environment,
-  version: FunctionVersion,
-  lease: Lease,
-): void {
-  starter.specialize(environment, version, lease.gpuIndices).catch((error: unknown) => {
+function specialize({ starter, log }: Parts, environment: Environment, version: FunctionVersion): void {
+  starter.specialize(environment, version).catch((error: unknown) => {
     if (environment.state === 'stopped') return // it ended meanwhile, which has been told
     log.error('environment could not be given its code', {
       functionName: version.functionName,

@@ -1,10 +1,11 @@
+import type { ObjectRef } from './object-ref.ts'
 import { isActorClass, isCallableName, methodNames, type Actor, type ActorClass } from './actor.ts'
-import type { ActorCallOptions } from './actor-types.ts'
+import type { ActorCallOptions, ActorHook } from './actor-types.ts'
 
 /** What the outside can call on an actor: its methods, neither hooks nor what begins with an underscore. */
 export type ActorMethods<A> = {
   [
-    K in keyof A as K extends keyof Actor
+    K in keyof A as K extends keyof Actor | ActorHook
       ? never
       : K extends `_${string}`
         ? never
@@ -21,6 +22,35 @@ export type ActorHandle<A> = {
       ? (...args: P) => AsyncIterable<Item>
       : (...args: P) => Promise<Awaited<R>>
     : never
+}
+
+/** A handle whose methods give refs at once. */
+export type ActorRefs<Handle> = {
+  readonly [K in keyof Handle]: Handle[K] extends (...args: infer P) => Promise<infer R>
+    ? (...args: P) => ObjectRef<R>
+    : never
+}
+
+/** `actor` as functions import it. */
+export interface ActorFunction {
+  /** The actor of that class and key. It need not be made: the first call wakes it. */
+  <A extends Actor>(Class: ActorClass<A>, key: string, options?: ActorCallOptions): ActorHandle<A>
+  /** One of another function: `actor<Tally>('word-count/Tally', key)`. */
+  <A extends Actor>(name: string, key: string, options?: ActorCallOptions): ActorHandle<A>
+  /** The same actor, called with other options. */
+  with<Handle extends object>(handle: Handle, options: ActorCallOptions): Handle
+  /** The same actor; its methods give refs at once. */
+  remote<Handle extends object>(handle: Handle): ActorRefs<Handle>
+}
+
+/** The face of `handles`. */
+export function actorFunction(handles: ActorHandles): ActorFunction {
+  const make = (target: unknown, key: string, options?: ActorCallOptions): object =>
+    handles.of(target, key, options)
+  return Object.assign(make, {
+    with: (handle: object, options: ActorCallOptions) => handles.with(handle, options),
+    remote: (handle: object) => handles.remote(handle),
+  }) as unknown as ActorFunction // its types say what the handles look like
 }
 
 /** Whose methods a handle calls, and how. */

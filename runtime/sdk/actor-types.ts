@@ -112,3 +112,22 @@ export interface ActorSocket {
   send(data: unknown): void
   close(code?: number, reason?: string): void
 }
+
+/** What an actor class may have beside its methods. Nobody else can call these. */
+export interface ActorHooks {
+  /** Runs once before the first call of an activation. */
+  start?(): unknown
+  /** Runs before the actor sleeps, for five seconds at most. */
+  stop?(): unknown
+  /** Runs when an alarm rings; it is tried again when it throws. */
+  alarm?(alarm: Alarm): unknown
+  /** Runs when a client connects; throwing turns it away. */
+  connect?(socket: ActorSocket): unknown
+  /** Runs for each message of a client: a text or bytes. */
+  message?(socket: ActorSocket, data: string | Uint8Array): unknown
+  /** Runs when a connection has ended. */
+  disconnect?(socket: ActorSocket): unknown
+}
+
+/** The name of a hook. */
+export type ActorHook = keyof ActorHooks

@@ -1,4 +1,4 @@
-import type { ActorAlarms, ActorOptions, ActorSocket, ActorStorage, Alarm } from './actor-types.ts'
+import type { ActorAlarms, ActorHook, ActorOptions, ActorSocket, ActorStorage } from './actor-types.ts'
 import type { Context } from './types.ts'
 
 /** What an activation gives its actor. */
@@ -21,14 +21,13 @@ let offered: ActorSeat | undefined
 /**
  * A stateful object, one for each key: `class Tally extends Actor`. It is made when it is first called, and
  * sleeps when nobody calls it; what it has put into `storage` outlives that, its fields are only a cache.
- * One call runs at a time, except for the methods named in `static concurrent`.
+ * One call runs at a time, except for the methods named in `static concurrent`, which see what is committed
+ * and may not write. `static options` says what it needs (ActorOptions), `ActorHooks` what it may have.
+ *
+ * Neither these statics nor the hooks are declared here: a subclass then has them without `override`.
  */
 export class Actor {
   static readonly [BRAND] = true
-  static options?: ActorOptions
-  /** Methods that run beside others. They see what is committed and may not write. */
-  static concurrent?: readonly string[]
-
   readonly key: string
   readonly storage: ActorStorage
   readonly alarms: ActorAlarms
@@ -59,23 +58,10 @@ export class Actor {
   exit(): void {
     this.#seat.exit()
   }
-
-  /** Runs once before the first call of an activation. */
-  start?(): unknown
-  /** Runs before the actor sleeps, for a few seconds at most. */
-  stop?(): unknown
-  /** Runs when an alarm rings. */
-  alarm?(alarm: Alarm): unknown
-  /** Runs when a client connects; throwing turns it away. A class without it takes no connections. */
-  connect?(socket: ActorSocket): unknown
-  /** Runs for each message of a client: a text or bytes. */
-  message?(socket: ActorSocket, data: string | Uint8Array): unknown
-  /** Runs when a connection has ended. */
-  disconnect?(socket: ActorSocket): unknown
 }
 
 /** An actor class, as packages export them. */
-export type ActorClass<A extends Actor = Actor> = (new () => A) & Pick<typeof Actor, 'options' | 'concurrent'>
+export type ActorClass<A extends Actor = Actor> = new () => A
 
 /** Whether a package's export is an actor class. */
 export const isActorClass = (value: unknown): value is ActorClass =>
@@ -92,11 +78,10 @@ export function seatActor(Class: ActorClass, seat: ActorSeat): Actor {
 }
 
 /** What an activation calls by itself: nobody else can. */
-export const ACTOR_HOOKS = ['start', 'stop', 'alarm', 'connect', 'message', 'disconnect'] as const
-export type ActorHook = (typeof ACTOR_HOOKS)[number]
+const HOOKS: readonly ActorHook[] = ['start', 'stop', 'alarm', 'connect', 'message', 'disconnect']
 
 const RESERVED: ReadonlySet<string> = new Set([
-  ...ACTOR_HOOKS,
+  ...HOOKS,
   ...['constructor', 'key', 'storage', 'alarms', 'context', 'sockets', 'exit', 'then'],
 ])
 
@@ -126,3 +111,25 @@ const isOwnLevel = (level: object | null): level is object =>
   level !== null &&
   level !== Object.prototype &&
   !Object.hasOwn((level as { constructor: object }).constructor, BRAND) // a prototype has one
+
+/**
+ * What a class says of itself, for the manifest of its package: its options, its concurrent methods beside
+ * them. Throws a TypeError for statics that cannot be meant.
+ */
+export function manifestOf(Class: ActorClass): Record<string, unknown> {
+  // any class can be asked
+  const { options = {}, concurrent = [] } = Class as unknown as { options?: unknown; concurrent?: unknown }
+  const refuse = (what: string): TypeError => new TypeError(`Actor class "${Class.name}": ${what}.`)
+  if (typeof options !== 'object' || options === null) throw refuse('static options is not an object')
+  if (!Array.isArray(concurrent)) throw refuse('static concurrent is not a list of method names')
+  const methods = methodNames(Class)
+  for (const name of concurrent as unknown[])
+    if (typeof name !== 'string' || !methods.includes(name))
+      throw refuse(`static concurrent names "${String(name)}", which is no method that others can call`)
+  const { placementGroup: group } = options as ActorOptions // the engine checks them
+  return {
+    ...options,
+    ...(typeof group === 'object' ? { placementGroup: group.name } : {}),
+    ...(concurrent.length > 0 ? { concurrent } : {}),
+  }
+}

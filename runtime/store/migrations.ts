@@ -10,6 +10,7 @@ import { logGroupsSchema } from './log-groups.ts'
 import { layersSchema } from './layers.ts'
 import { keysSchema } from './keys.ts'
 import { logsSchema } from './log-streams.ts'
+import { nodesSchema } from './nodes.ts'
 import { routesSchema } from './routes.ts'
 import { runsSchema } from './runs.ts'
 
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly string[] = [
   keysSchema,
   endedEventTracesSchema,
   actorsSchema,
+  nodesSchema,
 ]

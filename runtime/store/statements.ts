@@ -8,6 +8,7 @@ import { eventSourceStatements } from './event-sources.ts'
 import { functionStatements } from './functions.ts'
 import { logGroupStatements } from './log-groups.ts'
 import { layerStatements } from './layers.ts'
+import { nodeStatements } from './nodes.ts'
 import { routeStatements } from './routes.ts'
 import { keyStatements } from './keys.ts'
 import { runStatements } from './runs.ts'
@@ -27,4 +28,5 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...capacityStatements,
   ...keyStatements,
   ...actorStatements,
+  ...nodeStatements,
 }

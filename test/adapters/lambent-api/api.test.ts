@@ -110,7 +110,7 @@ api('errors say code, message and hint', async () => {
     ['PUT', '/schedules/daily', 501, 'NotBuiltYet', 'not built yet'],
     ['POST', '/runs/x/cancel', 404, 'NotFound', '"x"'],
     ['POST', '/runs/x/replay', 404, 'NotFound', '"x"'],
-    ['PATCH', '/nodes/local', 501, 'NotBuiltYet', 'not built yet'],
+    ['PATCH', '/nodes/nowhere', 404, 'NotFound', 'no node nowhere'],
   ]
   for (const [method, path, status, code, text] of expected) {
     const response = await lambent.request(path, { method })
@@ -140,6 +140,7 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/keys',
     '/lambent/v1/keys/{id}',
     '/lambent/v1/nodes',
+    '/lambent/v1/nodes/{name}',
     '/lambent/v1/routes',
     '/lambent/v1/runs',
     '/lambent/v1/runs/{id}',

@@ -1,5 +1,6 @@
 import { createLambentApi } from '../../../adapters/lambent-api/api.ts'
 import type { LambentApiParts } from '../../../adapters/lambent-api/parts.ts'
+import { EngineError } from '../../../runtime/errors.ts'
 import { Feed } from '../../../runtime/feed.ts'
 import { KeyRing } from '../../../runtime/keys/key-ring.ts'
 import { EventDesk } from '../../../runtime/invoke/event-desk.ts'
@@ -122,6 +123,12 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
           gpus: [],
         },
       ],
+      nodeSettings: {
+        change: (name) =>
+          name === 'local'
+            ? Promise.resolve()
+            : Promise.reject(new EngineError('not-found', `There is no node ${name}.`)),
+      },
       watch: (afterId, listener) => feed.watch(afterId, listener),
     },
     keys: new KeyRing({ store, dataDirectory: folder.join('data'), clock, rng: systemRng() }),

@@ -1,5 +1,6 @@
 import { ActorError } from '../../../sdk/actor-errors.ts'
 import { seatActor, type Actor } from '../../../sdk/actor.ts'
+import type { ActorHooks } from '../../../sdk/actor-types.ts'
 import {
   ACTOR_CALL,
   packKeys,
@@ -37,7 +38,7 @@ export class Activation {
   readonly #alarms: CallAlarms
   readonly #sockets: ActorSockets
   #state: 'starting' | 'awake' | 'stopping' | 'ended' = 'starting'
-  #actor: Actor | undefined
+  #actor: (Actor & ActorHooks) | undefined
   readonly #calls = new Map<number, ActorCall>()
   /** Those that run one at a time. */
   readonly #waiting: ActorCall[] = []

@@ -1,5 +1,6 @@
 import { ActorError } from '../../../sdk/actor-errors.ts'
 import { isCallableName, methodNames, type Actor, type ActorClass } from '../../../sdk/actor.ts'
+import type { ActorHooks } from '../../../sdk/actor-types.ts'
 import { readAlarmCallName } from '../../actor-messages.ts'
 import type { CallCodec } from './activation-parts.ts'
 import type { ActorCall } from './actor-call.ts'
@@ -9,7 +10,7 @@ import { Stored } from './stored.ts'
 /** What a call needs of its activation. */
 export interface Called {
   readonly Class: ActorClass
-  readonly actor: Actor
+  readonly actor: Actor & ActorHooks
   readonly codec: CallCodec
   readonly sockets: ActorSockets
 }

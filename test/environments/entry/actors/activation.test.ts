@@ -8,7 +8,7 @@ import { bytesOf, ScriptedEngine, valueOf } from './scripted-engine.ts'
 const activation = suite('one activation of an actor')
 
 class Tally extends Actor {
-  static override concurrent = ['peek', 'sneak']
+  static concurrent = ['peek', 'sneak']
   readonly seen: string[] = []
 
   async add(n: number): Promise<number> {
@@ -62,7 +62,7 @@ activation('calls wait for start, and run in the order in which they came', asyn
   const opened = new Promise<void>((resolve) => (open = resolve))
   const order: string[] = []
   class Slow extends Actor {
-    override async start(): Promise<void> {
+    async start(): Promise<void> {
       await opened
       order.push('start')
     }
@@ -85,7 +85,7 @@ activation('calls wait for start, and run in the order in which they came', asyn
 
 activation('what start writes is on disk before the actor is awake', async () => {
   class Starting extends Actor {
-    override async start(): Promise<void> {
+    async start(): Promise<void> {
       await this.storage.put('born', true)
     }
     born(): Promise<unknown> {
@@ -105,7 +105,7 @@ activation('what start writes is on disk before the actor is awake', async () =>
 
 activation('a start that throws ends the activation with its error', async () => {
   class Broken extends Actor {
-    override start(): void {
+    start(): void {
       throw new TypeError('no model here')
     }
   }
@@ -244,7 +244,7 @@ activation('hooks and private names cannot be called, nor what every object has'
 activation('an alarm runs its hook; setting and clearing one is committed with the call', async () => {
   const rang: Alarm[] = []
   class Waking extends Actor {
-    override async alarm(alarm: Alarm): Promise<void> {
+    async alarm(alarm: Alarm): Promise<void> {
       rang.push(alarm)
       await this.alarms.set('again', 60_000, { n: 1 })
       await this.alarms.set('cron', '0 9 * * 1-5')
@@ -324,7 +324,7 @@ activation('a generator gives its items one by one, no further ahead than the ca
 
 activation('stop runs when the engine says so, and what it writes ends the activation', async () => {
   class Stopping extends Actor {
-    override async stop(): Promise<void> {
+    async stop(): Promise<void> {
       await this.storage.put('stopped', true)
     }
   }
