@@ -10,14 +10,18 @@ import { ObjectTable } from './objects/object-table.ts'
 import type { Registry } from './registry/registry.ts'
 import type { Rng } from './rng.ts'
 import type { Cluster } from './scheduler/cluster.ts'
+import { GroupDesk } from './scheduler/group-desk.ts'
+import type { PlacementGroups } from './scheduler/groups.ts'
 import type { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal, RunRecord } from './store/journal.ts'
+import type { Store } from './store/store.ts'
 
 /** What tasks, objects, actors and groups are built of. */
 export interface ComputingParts {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Log
+  readonly store: Store
   readonly journal: Journal
   readonly requests: Requests
   readonly registry: Registry
@@ -26,12 +30,14 @@ export interface ComputingParts {
   readonly manifests: Manifests
   /** A task has ended and is written down. */
   readonly onRecord: (record: RunRecord) => void
+  readonly groups: PlacementGroups
 }
 
 /** What there is beyond Lambda: one scheduler and one kind of environment serve all of it. */
 export interface Computing {
   readonly objects: ObjectTable
   readonly tasks: Tasks
+  readonly groups: GroupDesk
   /** Resolves when no work is left; new work is still taken. */
   drain(): Promise<void>
   /** Refuses new work and ends what is left. */
@@ -49,13 +55,17 @@ export function createComputing(parts: ComputingParts): Computing {
     encode: encodeFailure,
     newId: () => rng.uuid(clock.nowMs()),
   })
+  const groups = new GroupDesk(parts)
+  groups.open()
   serveLending(requests, scheduler.lending)
   return {
     objects,
     tasks,
+    groups,
     drain: () => tasks.drain(),
     close: () => {
       tasks.close()
+      parts.groups.close()
       return Promise.resolve()
     },
   }

@@ -33,7 +33,7 @@ import { provisionedWishes } from './registry/provisioned.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
 import { Routes } from './registry/routes.ts'
 import type { Rng } from './rng.ts'
-import { CapacityPools } from './scheduler/capacity-pools.ts'
+import { createCapacity, type Capacity } from './scheduler/capacity.ts'
 import { findGpus, openMachine } from './scheduler/machine.ts'
 import { requestOf } from './scheduler/node-state.ts'
 import type { Nodes } from './scheduler/nodes.ts'
@@ -75,6 +75,7 @@ export interface Engine {
   readonly events: EventDesk
   readonly objects: Computing['objects']
   readonly tasks: Computing['tasks']
+  readonly groups: Computing['groups']
   health(): EngineHealth
   environments(): EnvironmentView[]
   running(): RunningView[]
@@ -180,8 +181,11 @@ async function openEngine(
     clock,
     onChange: () => scheduler.reconsider(),
   })
-  const machine = openMachine({ config, gpus, launcher, store, log, onRoom: () => scheduler.reconsider() })
-  const cluster = new CapacityPools(machine.cluster, capacityProviders.cpuLimit)
+  const machine = openMachine({ config, gpus, launcher, store, log, onRoom: () => onRoom() })
+  const { cluster, groups, onRoom }: Capacity = createCapacity({
+    ...{ machine: machine.cluster, clock, cpuLimit: capacityProviders.cpuLimit },
+    scheduler: () => scheduler,
+  })
   const gate = new ConcurrencyGate(config.accountConcurrency)
   const requests = new Requests(log)
   const manifests: Manifests = new Manifests({
@@ -280,7 +284,7 @@ async function openEngine(
   })
   path.events = events.queue
   const computing = createComputing({
-    ...{ clock, rng, log, journal, requests, registry, scheduler, cluster, manifests },
+    ...{ clock, rng, log, store, journal, requests, registry, scheduler, cluster, groups, manifests },
     onRecord: (record) => feed.emit('run-finished', runSubject(record)),
   })
   opened.push(() => computing.close())
@@ -351,6 +355,7 @@ async function openEngine(
     events: events.desk,
     objects: computing.objects,
     tasks: computing.tasks,
+    groups: computing.groups,
     health: () => ({
       ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,

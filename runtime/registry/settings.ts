@@ -2,7 +2,7 @@ import { EngineError } from '../errors.ts'
 import { milli, type Resources } from '../resources.ts'
 import { GPU_FORM, isName, isPlain, leastOf, parseGpus, withMemory, type GpuWish } from '../wish.ts'
 import type { FunctionSettings } from './function-record.ts'
-import type { ExecutionSettings, NetworkAccess } from './types.ts'
+import type { ExecutionSettings, GroupPlace, NetworkAccess } from './types.ts'
 
 /** What a function's tags ask for; a member that no tag gave is absent. */
 export interface TagSettings {
@@ -16,6 +16,7 @@ export interface TagSettings {
   /** Environments of `$LATEST` that are kept ready. */
   readonly provisioned?: number
   readonly network?: NetworkAccess
+  readonly placementGroup?: GroupPlace
   readonly labels: Readonly<Record<string, string>>
 }
 
@@ -35,7 +36,7 @@ const MAX_ENVIRONMENTS = 100_000
  * Reads the tags that begin with `lambent:`; all others are the user's own.
  *
  * Throws EngineError 'invalid' with the accepted form, and for names that mean nothing, since a misspelled
- * wish would otherwise be ignored in silence. 'unsupported' for what is not built yet.
+ * wish would otherwise be ignored in silence.
  */
 export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
   const resources: Record<string, number> = {}
@@ -58,11 +59,7 @@ export function readTags(tags: Readonly<Record<string, string>>): TagSettings {
     else if (name === 'network') found.network = network(tag, value)
     else if (name.startsWith('resource/')) resources[custom(tag, name.slice(9))] = amount(tag, value)
     else if (name.startsWith('label/')) labels[custom(tag, name.slice(6))] = value
-    else if (name === 'placement-group')
-      throw new EngineError(
-        'unsupported',
-        `Tag ${tag} cannot be honoured: placement groups are not built yet.`,
-      )
+    else if (name === 'placement-group') found.placementGroup = groupPlace(tag, value)
     else throw bad(tag, value, `no tag of that name; known are ${KNOWN}`)
   }
   if (gpuMemoryMb !== undefined)
@@ -100,6 +97,7 @@ export function runSettings(
       network: tags.network ?? network,
       labels: tags.labels,
       ...(tags.gpus === undefined ? {} : { gpus: tags.gpus }),
+      ...(tags.placementGroup === undefined ? {} : { placementGroup: tags.placementGroup }),
       ...(shares === undefined ? {} : { provider: shares.provider }),
     },
   }
@@ -156,6 +154,12 @@ function duration(tag: string, value: string): number | 'none' {
   if (!(durationMs >= 1 && durationMs <= Number.MAX_SAFE_INTEGER))
     throw bad(tag, value, 'it takes none, or a duration such as 500ms, 90s, 30m or 6h')
   return durationMs
+}
+
+function groupPlace(tag: string, value: string): GroupPlace {
+  const [, name, bundle] = /^([a-zA-Z0-9][a-zA-Z0-9._-]{0,127})(?:\/(\d{1,4}))?$/.exec(value) ?? []
+  if (name === undefined) throw bad(tag, value, 'it takes the name of a placement group, or name/bundle')
+  return bundle === undefined ? { name } : { name, bundle: Number(bundle) }
 }
 
 function network(tag: string, value: string): NetworkAccess {

@@ -139,6 +139,14 @@ export class Scheduler implements PoolHost {
     for (const hungry of this.#shortage.take()) this.#grow(hungry)
   }
 
+  /** An idle environment whose lease `helps` ends, unless one ends already. */
+  makeRoom(helps: (lease: Lease) => boolean): void {
+    this.#shortage.reclaim((environment) => {
+      const lease = this.#leases.get(environment)
+      return lease !== undefined && helps(lease)
+    })
+  }
+
   /** Refuses what waits, kills what is left, resolves when every process is gone and that was told. */
   async close(): Promise<void> {
     this.#closed = true

@@ -78,12 +78,15 @@ export class Shortage {
     if (oldest !== undefined) this.#end(oldest)
   }
 
-  #oldestIdle(but?: EnvironmentPool): Environment | undefined {
+  #oldestIdle(
+    but?: EnvironmentPool,
+    helps: (environment: Environment) => boolean = () => true,
+  ): Environment | undefined {
     let oldest: Environment | undefined
     for (const pool of this.#pools.values()) {
       const candidate = pool === but ? undefined : pool.spareable
-      if (candidate !== undefined && (oldest === undefined || candidate.idleSince < oldest.idleSince))
-        oldest = candidate
+      if (candidate === undefined || !helps(candidate)) continue
+      if (oldest === undefined || candidate.idleSince < oldest.idleSince) oldest = candidate
     }
     return oldest
   }
@@ -94,10 +97,10 @@ export class Shortage {
     idle.drain()
   }
 
-  /** An idle environment of any pool ends for one that is to be kept ready, unless one does already. */
-  reclaim(): void {
+  /** An idle environment of any pool, of those that `help`, ends for others, unless one does already. */
+  reclaim(helps?: (environment: Environment) => boolean): void {
     if (this.#leaving.size > 0) return
-    const oldest = this.#oldestIdle()
+    const oldest = this.#oldestIdle(undefined, helps)
     if (oldest !== undefined) this.#end(oldest)
   }
 

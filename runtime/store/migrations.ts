@@ -11,6 +11,7 @@ import { layersSchema } from './layers.ts'
 import { keysSchema } from './keys.ts'
 import { logsSchema } from './log-streams.ts'
 import { nodesSchema } from './nodes.ts'
+import { placementGroupsSchema } from './placement-groups.ts'
 import { routesSchema } from './routes.ts'
 import { runsSchema } from './runs.ts'
 
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly string[] = [
   endedEventTracesSchema,
   actorsSchema,
   nodesSchema,
+  placementGroupsSchema,
 ]

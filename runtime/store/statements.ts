@@ -9,6 +9,7 @@ import { functionStatements } from './functions.ts'
 import { logGroupStatements } from './log-groups.ts'
 import { layerStatements } from './layers.ts'
 import { nodeStatements } from './nodes.ts'
+import { placementGroupStatements } from './placement-groups.ts'
 import { routeStatements } from './routes.ts'
 import { keyStatements } from './keys.ts'
 import { runStatements } from './runs.ts'
@@ -29,4 +30,5 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   ...keyStatements,
   ...actorStatements,
   ...nodeStatements,
+  ...placementGroupStatements,
 }

@@ -109,10 +109,15 @@ settings('what says nothing is refused with the form that would', () => {
   }
 })
 
-settings('what is not built is refused, not ignored', () => {
-  const error = throwsWith(() => readTags({ 'lambent:placement-group': 'gang' }), 'unsupported')
+settings('a placement group is named with or without a bundle', () => {
+  const place = (value: string) => readTags({ 'lambent:placement-group': value }).placementGroup
 
-  assert.match(error.message, 'not built yet')
+  assert.equal(place('gang'), { name: 'gang' })
+  assert.equal(place('gang/2'), { name: 'gang', bundle: 2 })
+  for (const value of ['', 'a/b', '/1', 'gang/', 'gang/-1']) {
+    const error = throwsWith(() => place(value), 'invalid')
+    assert.match(error.message, 'name/bundle')
+  }
 })
 
 settings.run()

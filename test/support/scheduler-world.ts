@@ -3,6 +3,7 @@ import { Invocation, type InvocationObserver } from '../../runtime/environments/
 import { Spares } from '../../runtime/environments/spares.ts'
 import { createLog } from '../../runtime/log.ts'
 import type { FunctionVersion } from '../../runtime/registry/types.ts'
+import { createCapacity, type Capacity } from '../../runtime/scheduler/capacity.ts'
 import { createLocalCluster } from '../../runtime/scheduler/local-cluster.ts'
 import { Scheduler } from '../../runtime/scheduler/scheduler.ts'
 import { IN_MEMORY, openStore } from '../../runtime/store/open.ts'
@@ -48,7 +49,15 @@ export function version(
 
 /** A scheduler over scripted processes and a clock that stands still. */
 export async function world(
-  options: { maxEnvironments?: number; memoryMb?: number; maxWaiting?: number; spares?: number } = {},
+  options: {
+    maxEnvironments?: number
+    memoryMb?: number
+    /** More of the machine, in plain units. */
+    resources?: Readonly<Record<string, number>>
+    nodes?: number
+    maxWaiting?: number
+    spares?: number
+  } = {},
 ) {
   const clock = createFakeClock()
   const log = createLog({ level: 'silent', clock, sink: () => {} })
@@ -70,10 +79,20 @@ export async function world(
   const orphans: string[] = []
   let onOrphans = (invocations: readonly Invocation[]): void =>
     void orphans.push(...invocations.map((one) => one.input.requestId))
-  const scheduler = new Scheduler({
+  const machine = createLocalCluster({
+    resources: { memoryMb: options.memoryMb ?? 10_000, ...options.resources },
+    nodes: options.nodes ?? 1,
+    launcher,
+    onRoom: () => onRoom(),
+  })
+  const { cluster, groups, onRoom }: Capacity = createCapacity({
+    ...{ machine, clock, cpuLimit: () => undefined },
+    scheduler: () => scheduler,
+  })
+  const scheduler: Scheduler = new Scheduler({
     clock,
     log,
-    cluster: createLocalCluster({ resources: { memoryMb: options.memoryMb ?? 10_000 }, nodes: 1, launcher }),
+    cluster,
     starter,
     spares,
     binaryFor: () => BINARY,
@@ -139,6 +158,8 @@ export async function world(
     clock,
     starter,
     scheduler,
+    groups,
+    machine,
     spares,
     submit,
     events,
