@@ -4,6 +4,8 @@ export interface RefSource {
   readonly id: string
   /** This process needs the value no longer. A second call changes nothing. */
   release(): void
+  /** The items of a streaming task. Absent: it has none. */
+  iterate?(): AsyncIterator<unknown>
 }
 
 /**
@@ -45,3 +47,14 @@ export class ObjectRef<T = unknown> {
     return ref.#source
   }
 }
+
+// Only what a streaming task returns is typed as iterable; which task is one shows when it runs.
+Object.defineProperty(ObjectRef.prototype, Symbol.asyncIterator, {
+  value(this: ObjectRef): AsyncIterator<unknown> {
+    const items = ObjectRef.sourceOf(this).iterate?.()
+    if (items === undefined) throw new TypeError(`Ref ${this.id} has no items: it is no streaming task's.`)
+    return items
+  },
+  writable: true,
+  configurable: true,
+})

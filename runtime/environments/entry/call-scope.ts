@@ -44,6 +44,7 @@ export class CallScope {
    * on AWS, until the next begins.
    */
   logged(): Invocation | undefined {
-    return this.#concurrent ? this.#storage?.getStore() : this.#latest
+    if (this.#storage === undefined) return this.#latest
+    return this.#storage.getStore() ?? (this.#concurrent ? undefined : this.#latest)
   }
 }

@@ -3,6 +3,7 @@
  * handler do not stop the environment's own.
  */
 const { setTimeout: startTimer, clearTimeout: stopTimer, setImmediate: startImmediate } = globalThis
+const startTick = process.nextTick.bind(process)
 const wallNow = Date.now
 const monotonic = performance.now.bind(performance)
 
@@ -25,6 +26,11 @@ export function after(delayMs: number, callback: () => void): () => void {
 /** Calls `callback` in the next turn of the event loop, behind microtasks and unhandled rejections. */
 export const nextTurn = (callback: () => void): void => {
   startImmediate(callback)
+}
+
+/** Calls `callback` as soon as what runs has run, in front of timers and of what comes in. */
+export const soon = (callback: () => void): void => {
+  startTick(callback)
 }
 
 /** Blocks the thread without using the CPU. */

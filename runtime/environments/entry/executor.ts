@@ -1,3 +1,4 @@
+import { decodeTarget, type CallTarget } from '../call-target.ts'
 import {
   decodeInvokeMeta,
   FLAG,
@@ -21,10 +22,27 @@ import { PeakMemory } from './peak-memory.ts'
 
 /** Invocations that may wait in this process; the engine sends one or two ahead. */
 const MAX_QUEUED = 1024
-const ANSWER_BYTES = HEADER_BYTES + RESULT_META_BYTES
+/** What an answer needs in front of its payload. */
+export const ANSWER_BYTES = HEADER_BYTES + RESULT_META_BYTES
 
 /** Calls the handler for one invocation; answers through the executor's `succeed`, `fail` and `endStream`. */
 export type Calling = (executor: Executor, invocation: Invocation, event: unknown) => void
+
+/** Runs what of a package is not its handler: tasks, actors. */
+export interface Work {
+  /** Answers through the executor's `answerWith` and `fail`. */
+  start(executor: Executor, invocation: Invocation, target: CallTarget): void
+  /** Takes what the engine tells a running invocation. */
+  message(id: number, meta: string, payload: Buffer): void
+  abort(id: number): void
+  /** An invocation was answered. */
+  ended(invocation: Invocation): void
+  encodeError(thrown: unknown): Buffer
+  /** Places of invocations that wait and let others have theirs. */
+  readonly lentPlaces: number
+  /** Whether code waits for answers of the engine. */
+  readonly isWaiting: boolean
+}
 
 /** What an executor works with. */
 export interface ExecutorParts {
@@ -35,6 +53,8 @@ export interface ExecutorParts {
   concurrency: number
   calling: Calling
   logError: ErrorLogger
+  /** Made when it is first needed. Absent: there is nothing but the handler. */
+  work?: { readonly made: Work | undefined; make(): Work }
 }
 
 /** Runs invocations in the order of their arrival, up to `concurrency` at once, and sends their answers. */
@@ -79,7 +99,15 @@ export class Executor {
   abort(id: number): void {
     this.#parts.connection.send(frame(FRAME.aborted, '', id))
     const invocation = this.#running.get(id) ?? this.#queue.find((queued) => queued.id === id)
+    this.#parts.work?.made?.abort(id)
     invocation?.abort(new DOMException('The invocation was cancelled.', 'AbortError'))
+  }
+
+  /** Tells invocation `id`, which runs, what came for it: UTF-8 of `metaBytes`, then a payload. */
+  message(id: number, metaBytes: number, body: Buffer): void {
+    if (!this.#running.has(id)) return
+    const meta = body.toString('utf8', 0, metaBytes)
+    this.#parts.work?.made?.message(id, meta, body.subarray(metaBytes))
   }
 
   credit(id: number, bytes: number): void {
@@ -104,6 +132,11 @@ export class Executor {
       return
     }
     this.#answer(invocation, FRAME.result, 0, text)
+  }
+
+  /** Answers with bytes that have ANSWER_BYTES of room in front; `flags` say what they are. */
+  answerWith(invocation: Invocation, flags: number, whole: Buffer): void {
+    if (invocation.state !== 'answered') this.#finish(invocation, FRAME.result, flags, whole)
   }
 
   /** Logs a failure of the handler and answers with it. */
@@ -145,8 +178,9 @@ export class Executor {
 
   /** Whether the connection keeps the process alive follows from what runs. */
   updateHold(): void {
-    let held = this.#running.size === 0
-    for (const invocation of this.#running.values()) held ||= invocation.stream?.blocked === true
+    let held = this.#running.size === 0 || this.#parts.work?.made?.isWaiting === true
+    for (const invocation of this.#running.values())
+      held ||= invocation.stream?.blocked === true || invocation.waitsForEngine
     this.#parts.connection.hold(held)
   }
 
@@ -161,11 +195,16 @@ export class Executor {
     this.#startNext()
   }
 
+  /** Starts what waits, where there are places. */
+  startWaiting(): void {
+    this.#startNext()
+  }
+
   #startNext(): void {
     if (this.#starting) return
     this.#starting = true
-    const { concurrency } = this.#parts
-    while (this.#running.size < concurrency) {
+    const { concurrency, work } = this.#parts
+    while (this.#running.size - (work?.made?.lentPlaces ?? 0) < concurrency) {
       const invocation = this.#queue.shift()
       if (invocation === undefined) break
       this.#start(invocation)
@@ -175,6 +214,7 @@ export class Executor {
 
   #start(invocation: Invocation): void {
     const { connection, scope, calling, concurrency } = this.#parts
+    if (invocation.meta.target !== undefined) return this.#startWork(invocation)
     const parsed = parsePayload(invocation.payload)
     if (!parsed.ok) {
       invocation.markAnswered()
@@ -190,24 +230,43 @@ export class Executor {
     scope.run(invocation, () => calling(this, invocation, parsed.event))
   }
 
+  #startWork(invocation: Invocation): void {
+    const { scope, work } = this.#parts
+    this.#running.set(invocation.id, invocation)
+    invocation.state = 'running'
+    invocation.startedAtMs = monotonicMs()
+    this.updateHold()
+    const target = decodeTarget(invocation.meta.target)
+    scope.run(invocation, () => work?.make().start(this, invocation, target))
+  }
+
   #failQuietly(invocation: Invocation, thrown: unknown, flags: number): void {
+    const { work } = this.#parts
+    if (invocation.meta.target !== undefined && work !== undefined) {
+      const whole = Buffer.concat([ANSWER_ROOM, work.make().encodeError(thrown)])
+      return this.#finish(invocation, FRAME.result, FLAG.error | flags, whole)
+    }
     const type = invocation.stream?.started === true ? FRAME.streamEnd : FRAME.result
     this.#answer(invocation, type, FLAG.error | flags, JSON.stringify(toErrorJson(thrown, this.contract)))
     invocation.stream?.discard()
   }
 
   #answer(invocation: Invocation, type: number, flags: number, text: string): void {
-    const { connection, output, scope } = this.#parts
     const textBytes = Buffer.byteLength(text)
     const whole = Buffer.allocUnsafe(ANSWER_BYTES + textBytes)
-    writeHeader(whole, 0, type, flags, invocation.id, RESULT_META_BYTES + textBytes, RESULT_META_BYTES)
+    whole.write(text, ANSWER_BYTES)
+    this.#finish(invocation, type, flags, whole)
+  }
+
+  #finish(invocation: Invocation, type: number, flags: number, whole: Buffer): void {
+    const { connection, output, scope } = this.#parts
+    writeHeader(whole, 0, type, flags, invocation.id, whole.length - HEADER_BYTES, RESULT_META_BYTES)
     const nowMs = monotonicMs()
     writeResultMeta(whole, HEADER_BYTES, {
       durationMs: nowMs - invocation.startedAtMs,
       logBytes: output.writtenBytes,
       maxRssKb: this.#memory.sampleKb(nowMs),
     })
-    whole.write(text, ANSWER_BYTES)
     invocation.markAnswered()
     scope.leave(invocation)
     // The slot is free only once the kernel has the answer: after a crash the engine must be able to tell an
@@ -218,6 +277,7 @@ export class Executor {
 
   #free(invocation: Invocation): void {
     this.#running.delete(invocation.id)
+    this.#parts.work?.made?.ended(invocation)
     this.updateHold()
     this.#startNext()
     this.#settleIdle()
@@ -235,6 +295,8 @@ export class Executor {
     for (const invocation of this.#running.values()) invocation.onEmptyLoop?.()
   }
 }
+
+const ANSWER_ROOM = Buffer.alloc(ANSWER_BYTES)
 
 function exportTraceId(traceId: string): void {
   if (traceId === '') delete process.env['_X_AMZN_TRACE_ID']

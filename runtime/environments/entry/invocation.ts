@@ -13,6 +13,8 @@ export class Invocation {
   onEmptyLoop: (() => void) | undefined
   /** The response stream of a streaming handler. */
   stream: ResponseStream | undefined
+  /** It waits for what only the engine can bring: the connection keeps the process alive. */
+  waitsForEngine = false
   /** What the handler was given as context. */
   context: object | undefined
   /** The call of an actor that this is, when it is one. */

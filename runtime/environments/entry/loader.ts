@@ -38,17 +38,46 @@ export interface HandlerName {
 const NO_CALLBACKS =
   'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.'
 
-/** Loads the code and finds the handler. Throws what AWS answers with when there is none. */
-export async function loadHandler(options: {
+/** Where the code lies and how it is loaded. */
+export interface LoadOptions {
   taskRoot: string
   handler: string
   contract: HandlerContract
   commonJs: CommonJsLoader
-}): Promise<Runtime> {
+}
+
+/** Code that has been loaded. */
+export interface LoadedCode {
+  /** What its main file exports. */
+  readonly exports: Readonly<Record<string, unknown>>
+  /** The handler, or why there is none. */
+  readonly handler: Runtime | RuntimeError
+}
+
+/** Loads the code and looks for the handler. Throws what AWS answers with when it cannot be loaded. */
+export async function loadCode(options: LoadOptions): Promise<LoadedCode> {
   const { taskRoot, handler, contract, commonJs } = options
   const name = parseHandlerName(handler)
+  const loaded = await loadModule(taskRoot, name, contract, commonJs)
+  const exports = (typeof loaded === 'object' || typeof loaded === 'function' ? loaded : null) ?? {}
+  try {
+    return { exports: exports as LoadedCode['exports'], handler: findHandler(loaded, name, options) }
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error
+    return { exports: exports as LoadedCode['exports'], handler: error }
+  }
+}
+
+/** Loads the code and finds the handler. Throws what AWS answers with when there is none. */
+export async function loadHandler(options: LoadOptions): Promise<Runtime> {
+  const { handler } = await loadCode(options)
+  if (handler instanceof RuntimeError) throw handler
+  return handler
+}
+
+function findHandler(loaded: unknown, name: HandlerName, { handler, contract }: LoadOptions): Runtime {
   const find = contract === 'promises' ? findThroughImport : findThroughRequire
-  const found = find(await loadModule(taskRoot, name, contract, commonJs), name.exportPath)
+  const found = find(loaded, name.exportPath)
   if (!found) throw new RuntimeError('HandlerNotFound', `${handler} is undefined or not exported`)
   if (!isFunction(found)) throw new RuntimeError('HandlerNotFound', `${handler} is not a function`)
   const { mode, highWaterMark } = readStreamingMark(found)

@@ -43,7 +43,7 @@ class Program {
   constructor(socketPath: string) {
     this.#connection = new Connection(
       socketPath,
-      (type, _flags, id, extra, body) => this.#receive(type, id, extra, body),
+      (type, flags, id, extra, body) => this.#receive(type, flags, id, extra, body),
       disconnected,
     )
   }
@@ -57,7 +57,9 @@ class Program {
     this.#connection.send(frame(FRAME.ready))
   }
 
-  #receive(type: number, id: number, extra: number, body: Buffer): void {
+  #receive(type: number, flags: number, id: number, extra: number, body: Buffer): void {
+    if (type === FRAME.answer || type === FRAME.message)
+      return this.#specialized?.told(type, flags, id, extra, body)
     if (type === FRAME.specialize) void this.#specialize(body)
     else if (type === FRAME.shutdown) this.#shutDown(body)
     else if (type === FRAME.makeCodeCache) this.#sendCodeCache()

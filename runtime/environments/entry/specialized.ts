@@ -9,12 +9,13 @@ import { callingOf } from './calling.ts'
 import { monotonicMs } from './clock.ts'
 import { CodeCache } from './code-cache.ts'
 import { CommonJsLoader, readNodePath } from './commonjs.ts'
+import { Computing } from './computing/computing.ts'
 import type { Connection } from './connection.ts'
 import { patchConsole, type ErrorLogger } from './console.ts'
 import { contractOf, type HandlerContract } from './contract.ts'
 import { RuntimeError, toErrorJson } from './errors.ts'
 import { Executor } from './executor.ts'
-import { isModuleHandler, loadHandler } from './loader.ts'
+import { isModuleHandler, loadCode, type LoadedCode } from './loader.ts'
 import type { LogOutput } from './log-output.ts'
 import { importThroughNodePath } from './node-path-imports.ts'
 import { installSourceMaps } from './source-maps.ts'
@@ -66,6 +67,12 @@ export class Specialized {
     return this.#state.kind === 'ready' ? this.#state.executor : undefined
   }
 
+  /** Takes what the engine tells the code that runs, or that loads. */
+  told(type: number, flags: number, id: number, extra: number, body: Buffer): void {
+    if (type === FRAME.answer) this.#work.made?.calls.receive(id, flags, body)
+    else this.executor?.message(id, extra, body)
+  }
+
   /** Becomes the function's environment and tells the engine how that went. Never rejects. */
   async load(): Promise<void> {
     replaceEnvironment(this.#specialization.environment)
@@ -81,8 +88,12 @@ export class Specialized {
     // waited for.
     this.#connection.hold(false)
     try {
-      const runtime = await this.#loadCode()
+      const loaded = await this.#loadCode()
       if (this.#state.kind !== 'loading') return
+      const { handler } = loaded
+      const isHandler = (this.#specialization.role ?? 'handler') === 'handler'
+      if (handler instanceof RuntimeError && isHandler) throw handler
+      const manifest = this.#work.made?.scan(loaded.exports)
       const facts = { functionName, functionVersion, memoryMb, logGroup, logStream }
       const executor = new Executor({
         connection: this.#connection,
@@ -90,10 +101,16 @@ export class Specialized {
         output: this.#output,
         contract: this.#contract,
         concurrency,
-        calling: callingOf(runtime, this.#contract, facts, this.#connection),
+        calling:
+          handler instanceof RuntimeError
+            ? (one, invocation) => one.fail(invocation, handler)
+            : callingOf(handler, this.#contract, facts, this.#connection),
         logError,
+        work: this.#work,
       })
-      const initialized = this.#initialized(this.#state.startedAtMs, runtime.streaming)
+      const streaming = !(handler instanceof RuntimeError) && handler.streaming
+      const initialized = this.#initialized(this.#state.startedAtMs, streaming)
+      if (manifest !== undefined) initialized.manifest = manifest
       this.#state = { kind: 'ready', executor }
       this.#connection.hold(true)
       this.#connection.send(frame(FRAME.initialized, initialized))
@@ -108,7 +125,7 @@ export class Specialized {
     return this.#commonJs?.pack() ?? Buffer.alloc(0)
   }
 
-  async #loadCode(): ReturnType<typeof loadHandler> {
+  async #loadCode(): Promise<LoadedCode> {
     const { handler, codeCachePath, environment, optRoot, importsLibraries = false } = this.#specialization
     const taskRoot = enterTaskRoot(this.#specialization.taskRoot)
     readNodePath()
@@ -116,12 +133,57 @@ export class Specialized {
       importThroughNodePath()
     const hidden = environment['AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA'] ?? ''
     if (!['1', 'true'].includes(hidden)) installAwsGlobal(this.#scope)
-    installSdk(this.#scope)
+    this.#installSdk()
     installSourceMaps(taskRoot, __filename)
     if (codeCachePath !== undefined) this.#cache = new CodeCache(codeCachePath, taskRoot)
     this.#commonJs = new CommonJsLoader(taskRoot, this.#cache)
     this.#commonJs.install()
-    return loadHandler({ taskRoot, handler, contract: this.#contract, commonJs: this.#commonJs })
+    return loadCode({ taskRoot, handler, contract: this.#contract, commonJs: this.#commonJs })
+  }
+
+  /**
+   * Offers the SDK to the code. Only a package that uses it asks for the symbol: then each invocation is
+   * known
+   * behind its awaits, too.
+   */
+  #installSdk(): void {
+    // Made by context.ts.
+    const context = contextOf(() => this.#scope.current()?.context as sdk.Context | undefined)
+    let installed: object | undefined
+    Object.defineProperty(globalThis, SDK_SYMBOL, {
+      configurable: true,
+      get: () => {
+        this.#scope.trackAsync()
+        installed ??= { ...sdk, ...this.#work.make().installed(context) }
+        return installed
+      },
+    })
+  }
+
+  readonly #work = {
+    made: undefined as Computing | undefined,
+    make: (): Computing => {
+      this.#work.made ??= this.#makeComputing()
+      return this.#work.made
+    },
+  }
+
+  #makeComputing(): Computing {
+    const { functionName, functionVersion, memoryMb, logGroup, logStream } = this.#specialization
+    const { refPrefix, lendsCpu = false } = this.#specialization
+    const computing = new Computing({
+      connection: this.#connection,
+      scope: this.#scope,
+      facts: { functionName, functionVersion, memoryMb, logGroup, logStream },
+      refPrefix,
+      lendsCpu,
+    })
+    computing.calls.onWaiting = (isWaiting) => {
+      if (this.#state.kind === 'ready') this.#state.executor.updateHold()
+      else this.#connection.hold(isWaiting)
+    }
+    if (computing.lending !== undefined) computing.lending.onPlaceFreed = () => this.executor?.startWaiting()
+    return computing
   }
 
   #watchFailures(logError: ErrorLogger): void {
@@ -187,20 +249,4 @@ function enterTaskRoot(taskRoot: string): string {
   } catch (error) {
     throw new RuntimeError('InvalidWorkingDir', String(error))
   }
-}
-
-/**
- * The SDK that packages are bound to. One that asks for it has its asynchronous calls told apart from then
- * on.
- */
-function installSdk(scope: CallScope): void {
-  const context = contextOf(() => scope.current()?.context as sdk.Context | undefined) // made by context.ts
-  const installed = { ...sdk, context }
-  Object.defineProperty(globalThis, SDK_SYMBOL, {
-    configurable: true,
-    get() {
-      scope.trackAsync()
-      return installed
-    },
-  })
 }

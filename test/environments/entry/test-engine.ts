@@ -60,6 +60,8 @@ export class TestEnvironment implements AsyncDisposable {
   readonly taskRoot: string
   readonly frames: ReceivedFrame[] = []
   readonly exited: Promise<{ code: number | null; signal: string | null }>
+  /** Told of each frame as it comes. */
+  onFrame: ((received: ReceivedFrame) => void) | undefined
   #server: Server
   #socket: Socket | undefined
   #child: ChildProcess
@@ -256,9 +258,11 @@ export class TestEnvironment implements AsyncDisposable {
 
   #listen(socket: Socket): void {
     this.#socket = socket
-    const reader = new FrameReader((type, flags, id, extra, body) =>
-      this.frames.push({ type, flags, id, extra, body }),
-    )
+    const reader = new FrameReader((type, flags, id, extra, body) => {
+      const received = { type, flags, id, extra, body }
+      this.frames.push(received)
+      this.onFrame?.(received)
+    })
     socket.on('data', (chunk: Buffer) => reader.push(chunk))
     socket.on('error', () => {}) // a killed process resets its connection
   }

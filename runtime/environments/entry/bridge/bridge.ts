@@ -117,6 +117,13 @@ export class Bridge {
     return this.#writer
   }
 
+  /**
+   * Takes what the engine tells the code that runs. Only our own program for Node.js asks it for anything.
+   */
+  told(type: number, flags: number, id: number, extra: number, body: Buffer): void {
+    this.#relay?.relay(type, flags, id, extra, body)
+  }
+
   /** What takes invocations. */
   get executor(): RuntimeApi | NodeRelay {
     return this.#runtime

@@ -101,6 +101,11 @@ export class NodeRelay {
     this.#child?.write(frame(FRAME.credit, '', id, 0, bytes))
   }
 
+  /** Passes on what is meant for the child's code. */
+  relay(type: number, flags: number, id: number, extra: number, body: Buffer): void {
+    this.#child?.write(frame(type, body, id, flags, extra))
+  }
+
   whenIdle(callback: () => void): void {
     this.#desk.whenIdle(callback)
   }
@@ -209,8 +214,8 @@ export class NodeRelay {
 
   #serve(): void {
     for (let next = this.#desk.take(); next !== undefined; next = this.#desk.take()) {
-      const parsed = parsePayload(next.payload)
-      if (!parsed.ok) {
+      const parsed = next.meta.target === undefined ? parsePayload(next.payload) : undefined
+      if (parsed?.ok === false) {
         this.#connection.send(frame(FRAME.notJson, parsed.reason, next.id))
         this.#desk.finish(next)
         continue

@@ -1,0 +1,119 @@
+import { SDK_ERRORS } from '../../../sdk/errors.ts'
+import type { InstalledSdk } from '../../../sdk/installed.ts'
+import { ObjectRef } from '../../../sdk/object-ref.ts'
+import { placementGroupFactory } from '../../../sdk/placement-group.ts'
+import { plainOptions, taskFactory, type DeclaredTask } from '../../../sdk/task.ts'
+import type { Context } from '../../../sdk/types.ts'
+import type { CallTarget } from '../../call-target.ts'
+import type { Manifest } from '../../frames.ts'
+import type { CallScope } from '../call-scope.ts'
+import type { Connection } from '../connection.ts'
+import type { FunctionFacts } from '../context.ts'
+import { ANSWER_BYTES, type Executor, type Work } from '../executor.ts'
+import type { Invocation } from '../invocation.ts'
+import { Calls } from './calls.ts'
+import { Lending } from './lending.ts'
+import type { CellHome } from './ref-cell.ts'
+import { SdkCalls } from './sdk-calls.ts'
+import { findTasks, TaskWork } from './task-work.ts'
+import { Values } from './values.ts'
+
+/** What an environment has for packages that use the SDK. */
+export interface ComputingParts {
+  readonly connection: Pick<Connection, 'post' | 'unsentBytes' | 'scheduleFlush' | 'beforeFlush'>
+  readonly scope: CallScope
+  readonly facts: FunctionFacts
+  readonly refPrefix: string
+  readonly lendsCpu: boolean
+}
+
+/**
+ * Everything beyond the handler: what the code asks the engine for, and the tasks and actors that this
+ * process
+ * runs. Made only for packages that use the SDK, and for what is no handler's work.
+ */
+export class Computing implements Work {
+  readonly values: Values
+  readonly calls: Calls
+  readonly sdkCalls: SdkCalls
+  readonly lending: Lending | undefined
+  readonly #taskWork: TaskWork
+  #tasks = new Map<string, DeclaredTask>()
+  #manifest: Manifest = { tasks: {}, actors: {} }
+
+  constructor({ connection, scope, facts, refPrefix, lendsCpu }: ComputingParts) {
+    this.values = new Values((id) => this.sdkCalls.refOf(id))
+    this.calls = new Calls(connection, this.values)
+    this.lending = lendsCpu ? new Lending(this.calls, connection) : undefined
+    const { values, calls, lending } = this
+    const home: CellHome = { values, calls, lending, current: () => scope.current() }
+    this.sdkCalls = new SdkCalls(home, refPrefix)
+    const taskOf = (name: string): DeclaredTask | undefined => this.#tasks.get(name)
+    this.#taskWork = new TaskWork({ connection, values, lending, facts, taskOf })
+  }
+
+  /** What packages get through the global symbol. */
+  installed(context: Context): InstalledSdk {
+    const { sdkCalls } = this
+    return {
+      context,
+      task: taskFactory(sdkCalls),
+      // Their types say more than what runs can know: which value belongs to which ref.
+      get: ((target: unknown, options?: object) => sdkCalls.get(target, options)) as InstalledSdk['get'],
+      wait: ((refs: ObjectRef[], options?: object) => sdkCalls.wait(refs, options)) as InstalledSdk['wait'],
+      put: ((value: unknown) => sdkCalls.put(value)) as InstalledSdk['put'],
+      cancel: (ref, options) => sdkCalls.cancel(ref, options),
+      placementGroup: placementGroupFactory(sdkCalls),
+      ObjectRef,
+      errors: SDK_ERRORS,
+    }
+  }
+
+  /** Names the package's tasks and actors by their exports, and says what there is. */
+  scan(exports: Readonly<Record<string, unknown>>): Manifest {
+    this.#tasks = findTasks(exports)
+    const tasks: Manifest['tasks'] = {}
+    for (const [name, task] of this.#tasks)
+      tasks[name] = plainOptions(task.options as Record<string, unknown>)
+    this.#manifest = { tasks, actors: {} }
+    return this.#manifest
+  }
+
+  get lentPlaces(): number {
+    return this.lending?.places ?? 0
+  }
+
+  get isWaiting(): boolean {
+    return this.calls.isWaiting
+  }
+
+  start(executor: Executor, invocation: Invocation, target: CallTarget): void {
+    switch (target.kind) {
+      case 'task':
+        return this.#taskWork.start(executor, invocation, target.exportName)
+      case 'describe':
+        return executor.answerWith(invocation, 0, this.#description())
+      case 'actor':
+      case 'handler':
+        return executor.fail(invocation, new TypeError(`This environment runs no ${target.kind}.`))
+    }
+  }
+
+  message(id: number, meta: string, _payload: Buffer): void {
+    this.#taskWork.message(id, meta)
+  }
+
+  abort(_id: number): void {}
+
+  ended(invocation: Invocation): void {
+    this.lending?.ended(invocation)
+  }
+
+  encodeError(thrown: unknown): Buffer {
+    return this.values.encodeError(thrown)
+  }
+
+  #description(): Buffer {
+    return Buffer.concat([Buffer.alloc(ANSWER_BYTES), Buffer.from(JSON.stringify(this.#manifest))])
+  }
+}
