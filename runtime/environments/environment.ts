@@ -126,7 +126,9 @@ export class Environment implements GatewayMember, InvocationHost {
   /** The code of one that runs waits for others from now on, or does not any more. */
   block(invocation: Invocation, isBlocked: boolean): void {
     this.#inFlight.block(invocation, isBlocked)
-    if (isBlocked) this.recall() // what is held behind it could wait for ever
+    if (!isBlocked) return
+    this.#startHeld() // the process does
+    this.recall() // what is held behind it could wait for ever
   }
 
   /** Asks for what is held ahead, last first; what has not started comes back through `returned`. */

@@ -20,6 +20,8 @@ export interface PoolHost {
   stopped(pool: EnvironmentPool, environment: Environment): void
   codeCache(pool: EnvironmentPool, environment: Environment, bytes: Buffer): void
   requested(environment: Environment, request: EnvironmentRequest): void
+  /** Whether somebody who had a processor before wants the one of an environment that has become idle. */
+  isWanted(environment: Environment): boolean
   /** A parked environment is to work again: whether it has its processors. */
   unpark(environment: Environment): boolean
   /** Invocations whose version was replaced before they started. */
@@ -197,6 +199,11 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
 
   released(environment: Environment): void {
     if (environment.invocations >= this.#maxCalls) return environment.drain()
+    if (environment.state === 'idle' && this.#host.isWanted(environment)) {
+      this.#shelve(environment)
+      this.#host.settled(this, environment)
+      return this.dispatch()
+    }
     while (this.waiting.size > 0 && this.#takes(environment)) {
       const invocation = this.waiting.shift()
       if (invocation === undefined) break

@@ -141,8 +141,8 @@ export class Tasks {
     let entry: ObjectEntry | undefined
     try {
       entry = objects.create(refIdOf(environment, id), holdings.refs)
-      this.#admit()
       entry.whenSettled({ settled: (settled) => hand(environment, id, settled, holdings) })
+      this.#admit()
       const topIds = topRefs === '' ? NONE : topRefs.split(',').map((one) => one.slice(one.indexOf(':') + 1))
       const start = (shape: TaskShape, settled: ObjectEntry): void => {
         const task = this.#begin(settled, shape, parent, depthOf(parent) + 1, { environment, id, holdings })

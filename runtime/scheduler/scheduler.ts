@@ -167,6 +167,7 @@ export class Scheduler implements PoolHost {
   }
 
   capped(pool: EnvironmentPool): boolean {
+    if (this.lending.returning > 0) return false
     const cap = this.#capOf(pool)
     return (cap !== null && pool.members.size >= cap) || this.#shortage.has(pool)
   }
@@ -175,6 +176,10 @@ export class Scheduler implements PoolHost {
     if (this.lending.returning > 0) this.lending.serve()
     if (environment.provisioned) return
     if (environment.state === 'idle') this.#shortage.becameIdle(pool)
+  }
+
+  isWanted(environment: Environment): boolean {
+    return this.lending.returning > 0 && (this.#leases.get(environment)?.resources['cpu'] ?? 0) > 0
   }
 
   unpark(environment: Environment): boolean {

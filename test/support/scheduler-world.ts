@@ -1,6 +1,7 @@
 import type { EngineError } from '../../runtime/errors.ts'
 import { Invocation, type InvocationObserver } from '../../runtime/environments/invocation.ts'
 import { Spares } from '../../runtime/environments/spares.ts'
+import { Requests } from '../../runtime/invoke/requests.ts'
 import { createLog } from '../../runtime/log.ts'
 import type { FunctionVersion } from '../../runtime/registry/types.ts'
 import { createCapacity, type Capacity } from '../../runtime/scheduler/capacity.ts'
@@ -77,6 +78,7 @@ export async function world(
   }
   const spares = new Spares({ perVersion: options.spares ?? 0, starter, launcher, clock })
   const orphans: string[] = []
+  const requests = new Requests(log)
   let onOrphans = (invocations: readonly Invocation[]): void =>
     void orphans.push(...invocations.map((one) => one.input.requestId))
   const machine = createLocalCluster({
@@ -102,7 +104,7 @@ export async function world(
     idleTimeoutMs: 60_000,
     initLimitMs: () => 10_000,
     onOrphans: (invocations) => onOrphans(invocations),
-    onRequest: () => {},
+    onRequest: (environment, request) => requests.receive(environment, request),
     onEnvironment: () => {},
     onCodeCache: () => {},
   })
@@ -156,6 +158,9 @@ export async function world(
   }
   return {
     clock,
+    log,
+    journal: store.journal,
+    requests,
     starter,
     scheduler,
     groups,

@@ -19,6 +19,15 @@ import type { Journal } from '../../runtime/store/journal.ts'
 export interface Held {
   readonly id: number
   readonly requestId: string
+  readonly target: string | undefined
+  readonly payload: Buffer
+}
+
+/** What came back for a request. */
+export interface Answer {
+  readonly id: number
+  readonly flags: number
+  readonly body: Buffer
 }
 
 /**
@@ -34,6 +43,11 @@ export class ScriptedProcess {
   readonly aborts: number[] = []
   /** Why it was asked to end, each time. */
   readonly shutdowns: string[] = []
+  /** What its requests were answered, in order. */
+  readonly answers: Answer[] = []
+  /** What its invocations were told: number and text. */
+  readonly messages: { id: number; meta: string }[] = []
+  #requests = 0
   killed = false
   /** A kill is noted; the end comes with \`exit\`. */
   slowToDie = false
@@ -41,10 +55,13 @@ export class ScriptedProcess {
 
   constructor(environment: Environment) {
     this.environment = environment
-    const reader = new FrameReader((type, _flags, id, extra, body) => {
+    const reader = new FrameReader((type, flags, id, extra, body) => {
       if (type === FRAME.invoke) {
-        this.held.push({ id, requestId: decodeInvokeMeta(body.toString('utf8', 0, extra)).requestId })
-      } else if (type === FRAME.recall) this.recalls.push(id)
+        const { requestId, target } = decodeInvokeMeta(body.toString('utf8', 0, extra))
+        this.held.push({ id, requestId, target, payload: body.subarray(extra) })
+      } else if (type === FRAME.answer) this.answers.push({ id, flags, body })
+      else if (type === FRAME.message) this.messages.push({ id, meta: body.toString('utf8', 0, extra) })
+      else if (type === FRAME.recall) this.recalls.push(id)
       else if (type === FRAME.abort) this.aborts.push(id)
       else if (type === FRAME.shutdown)
         this.shutdowns.push((JSON.parse(body.toString('utf8')) as Shutdown).reason)
@@ -109,6 +126,33 @@ export class ScriptedProcess {
     this.#take(requestId, FRAME.result, 0)
   }
 
+  /** Answers an invocation with these bytes; `flags` as in the frame. */
+  result(id: number, payload: Buffer, flags = 0): void {
+    const index = this.held.findIndex((one) => one.id === id)
+    if (index < 0) throw new Error(`${id} is not held here`)
+    this.held.splice(index, 1)
+    this.#send(FRAME.result, Buffer.concat([measured(1), payload]), id, flags)
+  }
+
+  /** Its code asks the engine; the number of the request. */
+  ask(meta: string, payload: Buffer = Buffer.alloc(0), wantsAnswer = true): number {
+    const id = wantsAnswer ? ++this.#requests : 0
+    const head = Buffer.from(meta)
+    this.environment.frame(FRAME.request, 0, id, head.length, Buffer.concat([head, payload]))
+    return id
+  }
+
+  /** One of its invocations says something. */
+  say(id: number, meta: string, payload: Buffer): void {
+    const head = Buffer.from(meta)
+    this.environment.frame(FRAME.said, 0, id, head.length, Buffer.concat([head, payload]))
+  }
+
+  /** What request `id` was answered, items left out. */
+  answerTo(id: number): Answer | undefined {
+    return this.answers.find((one) => one.id === id && (one.flags & FLAG.streaming) === 0)
+  }
+
   /** The same, while extensions go on with it; the result ends that. */
   answerUnsettled(): () => void {
     const id = this.#take(this.held[0]?.requestId, FRAME.result, FLAG.unsettled)
@@ -169,7 +213,8 @@ export function scriptedStarter(
     engineUrl: undefined,
     start({ binary, owner }: StartOptions) {
       const id = `environment-${processes.length + 1}`
-      const identity = { id, token: '', nodePath: binary.nodePath, nodeVersion: binary.version, epoch: 1 }
+      const epoch = processes.length + 1
+      const identity = { id, token: '', nodePath: binary.nodePath, nodeVersion: binary.version, epoch }
       const environment = new Environment({ identity, owner, clock, journal })
       processes.push(new ScriptedProcess(environment))
       return environment
