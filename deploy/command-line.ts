@@ -172,7 +172,7 @@ function describeQueries(program: Command, run: Run): void {
   program
     .command('ls')
     .description('list functions, environments, nodes, runs, …')
-    .argument('<what>', 'functions, environments, nodes or runs')
+    .argument('<what>', 'functions, environments, actors, tasks, objects, nodes or runs')
     .addOption(watch)
     .action((what: string, options: { watch?: boolean }, command: Command) =>
       run(command, async (session) => (await import('./commands/ls.ts')).ls(session, what, options)),

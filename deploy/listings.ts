@@ -63,6 +63,26 @@ export const LISTS: Readonly<Record<string, Listing>> = {
   },
   runs: runsListing(''),
   actors: actorsListing(''),
+  tasks: {
+    headings: ['ID', 'TASK', 'STATE', 'AGE', 'ATTEMPT', 'DEPTH', 'RESOURCES', 'ENVIRONMENT', 'WHY'],
+    read: (api) => readRecords(api, 'tasks'),
+    row: (item, nowMs) => [
+      text(item.id),
+      `${text(item.function)}/${text(item.task)}`,
+      text(item.state),
+      age(Number(item.startedAtMs ?? item.acceptedAtMs), nowMs),
+      text(item.attempt),
+      text(item.depth),
+      pairs(item.resources),
+      text(item.environmentId),
+      text(item.reason),
+    ],
+  },
+  objects: {
+    headings: ['ID', 'STATE', 'PLACE', 'BYTES', 'HOLDERS'],
+    read: (api) => readRecords(api, 'objects'),
+    row: (item) => [item.id, item.state, item.place, item.sizeBytes, item.holders].map(text),
+  },
 }
 
 /** Actors, narrowed by `query` (without its question mark). */

@@ -14,4 +14,4 @@ export const UNBUILT: readonly {
 ]
 
 /** Nouns of `lambent ls` that this version cannot list. */
-export const UNBUILT_LISTS: readonly string[] = ['tasks', 'objects', 'pg', 'jobs', 'schedules']
+export const UNBUILT_LISTS: readonly string[] = ['pg', 'jobs', 'schedules']

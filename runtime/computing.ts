@@ -15,6 +15,7 @@ import type { PlacementGroups } from './scheduler/groups.ts'
 import type { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal, RunRecord } from './store/journal.ts'
 import type { Store } from './store/store.ts'
+import { createWorkViews, type WorkViews } from './work-views.ts'
 
 /** What tasks, objects, actors and groups are built of. */
 export interface ComputingParts {
@@ -38,6 +39,7 @@ export interface Computing {
   readonly objects: ObjectTable
   readonly tasks: Tasks
   readonly groups: GroupDesk
+  readonly work: WorkViews
   /** Resolves when no work is left; new work is still taken. */
   drain(): Promise<void>
   /** Refuses new work and ends what is left. */
@@ -62,6 +64,7 @@ export function createComputing(parts: ComputingParts): Computing {
     objects,
     tasks,
     groups,
+    work: createWorkViews({ clock, tasks, objects, scheduler }),
     drain: () => tasks.drain(),
     close: () => {
       tasks.close()

@@ -76,6 +76,7 @@ export interface Engine {
   readonly objects: Computing['objects']
   readonly tasks: Computing['tasks']
   readonly groups: Computing['groups']
+  readonly work: Computing['work']
   health(): EngineHealth
   environments(): EnvironmentView[]
   running(): RunningView[]
@@ -356,6 +357,7 @@ async function openEngine(
     objects: computing.objects,
     tasks: computing.tasks,
     groups: computing.groups,
+    work: computing.work,
     health: () => ({
       ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,

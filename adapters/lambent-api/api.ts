@@ -12,6 +12,7 @@ import { addRoutes } from './routes.ts'
 import { addRuns } from './runs.ts'
 import { describing } from './schemas.ts'
 import { addTimeline } from './timeline.ts'
+import { addWork } from './work.ts'
 
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
@@ -40,6 +41,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   addLogs(app, parts)
   addRuns(app, parts)
   addTimeline(app, parts)
+  addWork(app, parts)
   addEvents(app, parts)
   addKeys(app, parts)
   app.get(

@@ -16,7 +16,7 @@ export interface LambentApiParts {
   readonly engine: Pick<
     Engine,
     | ('clock' | 'rng' | 'log' | 'journal' | 'events' | 'routes' | 'health')
-    | ('environments' | 'running' | 'nodes' | 'nodeSettings' | 'watch')
+    | ('environments' | 'running' | 'work' | 'nodes' | 'nodeSettings' | 'watch')
   >
   readonly keys: KeyRing
   /** Whether callers must say who they are. */

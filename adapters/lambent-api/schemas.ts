@@ -40,6 +40,14 @@ export const RunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 })
 
+/** Which tasks or objects are wanted. */
+export const WorkQuery = z.object({
+  ...scope,
+  function: z.string().optional().describe('Tasks of one function'),
+  state: z.enum(['waiting', 'running']).optional().describe('Tasks in one state'),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000),
+})
+
 /** Which runs a timeline shows. */
 export const TimelineQuery = z.object({
   ...scope,
@@ -208,6 +216,36 @@ export const Answers = {
   run: Run.extend({
     outcome: z.string().optional().describe('Why an event ended; kept as long as its payload'),
     deliveries: z.array(Delivery).optional().describe('Who is told of an event’s outcome'),
+  }),
+  tasks: z.object({
+    tasks: z.array(
+      z.object({
+        id: z.string().describe('Of its run'),
+        objectId: z.string().describe('Of its value'),
+        function: z.string(),
+        task: z.string(),
+        version: z.string(),
+        state: z.enum(['waiting', 'running']),
+        reason: z.string().optional().describe('What it waits for'),
+        acceptedAtMs: z.number(),
+        startedAtMs: z.number().optional(),
+        environmentId: z.string().optional(),
+        attempt: z.number(),
+        depth: z.number().describe('0: a handler or somebody outside asked for it'),
+        resources: amounts.describe('What it leases'),
+      }),
+    ),
+  }),
+  objects: z.object({
+    objects: z.array(
+      z.object({
+        id: z.string(),
+        state: z.enum(['pending', 'ready', 'failed']),
+        place: z.enum(['engine', 'memory', 'disk']).optional(),
+        sizeBytes: z.number(),
+        holders: z.number(),
+      }),
+    ),
   }),
   timeline: z.object({
     traceEvents: z.array(z.looseObject({ name: z.string(), ph: z.string(), ts: z.number() })),

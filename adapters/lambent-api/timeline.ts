@@ -50,7 +50,7 @@ const isSame = (left: Scope, right: Scope): boolean =>
   left.account === right.account && left.region === right.region
 
 const ofRun = (run: RunRecord): TimelineSlice => ({
-  ...{ runId: run.runId, name: run.functionName, kind: run.kind, functionName: run.functionName },
+  ...{ runId: run.runId, name: nameOfRun(run), kind: run.kind, functionName: run.functionName },
   ...{ environmentId: run.environmentId, acceptedAtMs: run.acceptedAtMs, startedAtMs: run.startedAtMs },
   ...{ durationMs: run.durationMs, initMs: run.initMs },
   detail: {
@@ -66,6 +66,10 @@ const ofRunning = (one: RunningView, nowMs: number): TimelineSlice => ({
   initMs: null,
   detail: { status: 'running', version: one.version },
 })
+
+/** A qualifier of work that is no handler's says which export ran. */
+const nameOfRun = ({ kind, functionName, qualifier }: RunRecord): string =>
+  kind === 'invocation' ? functionName : `${functionName}/${qualifier}`
 
 /** `fn`, or `fn/task` and `fn/Class/key`. */
 const nameOf = ({ functionName, target }: RunningView): string =>

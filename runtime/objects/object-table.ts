@@ -104,6 +104,11 @@ export class ObjectTable {
     return this.#entries.size
   }
 
+  /** All of them, oldest first. */
+  get entries(): Iterable<ObjectEntry> {
+    return this.#entries.values()
+  }
+
   /** A pending one, held by `holder`. Throws EngineError 'throttled' (too many) and 'invalid' (known id). */
   create(id: string, holder: RefHolder): ObjectEntry {
     if (this.#entries.size >= MAX_OBJECTS)

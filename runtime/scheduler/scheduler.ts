@@ -89,10 +89,18 @@ export class Scheduler implements PoolHost {
       .map((pool) => ({
         functionName: pool.version.functionName,
         waiting: pool.waiting.size,
-        reason:
-          this.#shortage.reason(pool) ??
-          (pool.starting > 0 ? 'An environment is starting.' : 'All environments are busy.'),
+        reason: this.#reasonOf(pool),
       }))
+  }
+  /** Why one that waits does. */
+  reasonFor({ input }: Invocation): string | undefined {
+    const pool = this.#pools.get(poolKeyOf(input))
+    return pool === undefined ? undefined : this.#reasonOf(pool)
+  }
+
+  #reasonOf(pool: EnvironmentPool): string {
+    const otherwise = pool.starting > 0 ? 'An environment is starting.' : 'All environments are busy.'
+    return this.#shortage.reason(pool) ?? otherwise
   }
 
   /** Hands an invocation to an environment, now or later. Throws 'throttled' when too many wait already. */

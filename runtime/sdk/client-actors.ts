@@ -1,3 +1,4 @@
+import type { ActorMethods } from './actor-handle.ts'
 import { startDeadline, type WaitOptions } from './client-wait.ts'
 import { parseAnswer, type Wire } from './client-wire.ts'
 
@@ -8,14 +9,13 @@ export interface ActorCallOptions extends WaitOptions {
 }
 
 /** An actor's methods as seen from outside: everything is a promise, arguments and results are JSON. */
-export type RemoteMethods<Actor> = {
-  readonly [
-    Name in Exclude<keyof Actor, ActorOwn> as Actor[Name] extends (...args: never[]) => unknown ? Name : never
-  ]: Actor[Name] extends (...args: infer Args) => infer Result
+export type RemoteMethods<A> = {
+  readonly [Name in Exclude<keyof ActorMethods<A>, 'call' | 'with'>]: ActorMethods<A>[Name] extends (
+    ...args: infer Args
+  ) => infer Result
     ? (...args: Args) => Promise<Awaited<Result>>
     : never
 }
-type ActorOwn = 'start' | 'stop' | 'alarm' | 'key' | 'storage' | 'alarms' | 'context' | 'call' | 'with'
 
 /** One actor, from outside: its methods by name, and two calls of its own. */
 export type RemoteActor<Actor> = RemoteMethods<Actor> & {

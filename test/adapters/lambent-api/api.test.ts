@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createMetrics } from '../../../adapters/lambent-api/metrics.ts'
+import type { TaskView } from '../../../runtime/work-views.ts'
 import { runOf, SCOPE, startLambentApi, STREAM } from './harness.ts'
 
 interface Answer {
@@ -121,6 +122,34 @@ api('errors say code, message and hint', async () => {
   }
 })
 
+api('tasks and objects are listed, tasks by account, function and state', async () => {
+  await using lambent = await startLambentApi()
+  const task = (id: string, change: Partial<TaskView>): TaskView => ({
+    ...{ id, objectId: `o-${id}`, scope: SCOPE, function: 'orders', task: 'sum', version: '$LATEST' },
+    ...{ state: 'waiting', acceptedAtMs: 1, attempt: 1, depth: 0, resources: { cpu: 1 } },
+    ...change,
+  })
+  const reason = 'All environments are busy.'
+  lambent.tasks.push(
+    task('1', { reason }),
+    task('2', { state: 'running', environmentId: 'e-1', startedAtMs: 2 }),
+    task('3', { scope: { ...SCOPE, region: 'eu-west-1' } }),
+    task('4', { function: 'bills' }),
+  )
+  lambent.objects.push({ id: 'o-1', state: 'ready', place: 'memory', sizeBytes: 1024, holders: 2 })
+  const list = async (query: string) =>
+    ((await lambent.json(`/tasks${query}`)) as { tasks: TaskView[] }).tasks.map(({ id }) => id)
+
+  const [first] = ((await lambent.json('/tasks')) as { tasks: TaskView[] }).tasks
+  assert.is(first?.reason, reason)
+  assert.is(first?.scope, undefined)
+  assert.equal(await list(''), ['1', '2', '4'])
+  assert.equal(await list('?function=orders&state=running'), ['2'])
+  assert.equal(await list('?limit=1'), ['1'])
+  assert.equal(await list('?region=eu-west-1'), ['3'])
+  assert.equal(await lambent.json('/objects'), { objects: lambent.objects })
+})
+
 api('the OpenAPI document describes every operation that is there', async () => {
   await using lambent = await startLambentApi()
 
@@ -141,12 +170,14 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/keys/{id}',
     '/lambent/v1/nodes',
     '/lambent/v1/nodes/{name}',
+    '/lambent/v1/objects',
     '/lambent/v1/routes',
     '/lambent/v1/runs',
     '/lambent/v1/runs/{id}',
     '/lambent/v1/runs/{id}/cancel',
     '/lambent/v1/runs/{id}/logs',
     '/lambent/v1/runs/{id}/replay',
+    '/lambent/v1/tasks',
     '/lambent/v1/timeline',
   ])
   const parameters = document.paths['/lambent/v1/runs']?.get?.parameters?.map(({ name }) => name) ?? []

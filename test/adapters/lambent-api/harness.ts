@@ -14,6 +14,7 @@ import { systemRng } from '../../../runtime/rng.ts'
 import type { Journal, LogStream, RunRecord } from '../../../runtime/store/journal.ts'
 import { openStore } from '../../../runtime/store/open.ts'
 import type { RunningView } from '../../../runtime/views.ts'
+import type { ObjectView, TaskView } from '../../../runtime/work-views.ts'
 import { createFakeClock, type FakeClock } from '../../support/clock.ts'
 import { version } from '../../support/scheduler-world.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
@@ -33,6 +34,8 @@ export interface LambentApiHarness extends AsyncDisposable {
   readonly started: StartedRun[]
   /** What the engine says runs at this moment. */
   readonly running: RunningView[]
+  readonly tasks: TaskView[]
+  readonly objects: ObjectView[]
 }
 
 /** A run of an event that the test has to end. */
@@ -100,6 +103,9 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
   })
   const rng = systemRng()
   const running: RunningView[] = []
+  const work = { tasks: () => tasks, objects: () => objects }
+  const tasks: TaskView[] = []
+  const objects: ObjectView[] = []
   const invoker = { accept: (request: EventRequest) => queue.accept(request, () => targetOf(request)) }
   const desk = { ...{ store, clock, rng, queue, invoker }, environments: () => [], shortage: () => undefined }
   const parts: LambentApiParts = {
@@ -113,6 +119,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       health: () => HEALTH,
       environments: () => [],
       running: () => running,
+      work,
       nodes: () => [
         {
           name: 'local',
@@ -151,6 +158,8 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     invoker,
     started,
     running,
+    tasks,
+    objects,
     stopping,
     parts,
     request,

@@ -18,7 +18,9 @@ const RUNTIME_ORDER: readonly (readonly string[])[] = [
   ['scheduler'],
   ['invoke'],
   ['actors', 'jobs'],
-  ['views', 'computing', 'upkeep'],
+  ['views'],
+  ['work-views'],
+  ['computing', 'upkeep'],
   ['index'],
 ]
 
