@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { encodeFailure } from './invoke/failure-codec.ts'
 import { serveLending } from './invoke/lending-calls.ts'
+import { serveGroups } from './invoke/group-calls.ts'
 import type { Manifests } from './invoke/manifests.ts'
 import type { Requests } from './invoke/requests.ts'
 import { Tasks } from './invoke/task-calls.ts'
@@ -59,6 +60,7 @@ export function createComputing(parts: ComputingParts): Computing {
   })
   const groups = new GroupDesk(parts)
   groups.open()
+  serveGroups({ requests, desk: groups, objects, encode: encodeFailure })
   serveLending(requests, scheduler.lending)
   return {
     objects,

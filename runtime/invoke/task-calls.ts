@@ -111,7 +111,7 @@ export class Tasks {
     const { scope, functionName, qualifier, exportName, args, options = {}, refId, holder } = request
     const { version } = this.#parts.resolver.resolve(scope, functionName, qualifier)
     const manifest = await this.#parts.manifests.of(version)
-    const shape = this.#shapes.declared(version, exportName, manifest, options)
+    const shape = this.#shapes.declared(version, exportName, manifest, options, undefined)
     this.#admit()
     const entry = this.#parts.objects.create(refId, holder)
     this.#begin(entry, shape, undefined, 0, undefined).start(args, [])
@@ -150,9 +150,10 @@ export class Tasks {
       }
       const { version } = environment
       if (version === undefined) return
-      if (functionText === '') return start(this.#shapes.own(version, exportName, options), entry)
+      const within = version.execution.placementGroup?.name
+      if (functionText === '') return start(this.#shapes.own(version, exportName, options, within), entry)
       const pending = entry
-      void this.#elsewhere(version.scope, functionText, exportName, options).then(
+      void this.#elsewhere(version.scope, functionText, exportName, options, within).then(
         (shape) => start(shape, pending),
         (error: unknown) => this.#reject(pending, error),
       )
@@ -227,14 +228,20 @@ export class Tasks {
   }
 
   /** The shape of a task of another function, as it is now. */
-  async #elsewhere(scope: Scope, text: string, exportName: string, options: string): Promise<TaskShape> {
+  async #elsewhere(
+    scope: Scope,
+    text: string,
+    exportName: string,
+    options: string,
+    within: string | undefined,
+  ): Promise<TaskShape> {
     const colon = text.indexOf(':')
     const functionName = colon < 0 ? text : text.slice(0, colon)
     const { resolver, manifests } = this.#parts
     await resolver.ready(scope, functionName)
     const { version } = resolver.resolve(scope, functionName, colon < 0 ? undefined : text.slice(colon + 1))
     const manifest = await manifests.of(version)
-    return this.#shapes.declared(version, exportName, manifest, readOptions(options))
+    return this.#shapes.declared(version, exportName, manifest, readOptions(options), within)
   }
 
   #admit(): void {

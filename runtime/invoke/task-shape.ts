@@ -32,7 +32,8 @@ const OPTIONS = new Set(
 /**
  * The shape of a task of `version` with `options`, as the SDK takes them. A task is one invocation at a time
  * in a process of its own kind, with a processor unless it says otherwise, and without limits of time and
- * memory unless it asks for some.
+ * memory unless it asks for some. `within` is the placement group of who calls it: it leases there, too,
+ * unless its options name another one or null.
  *
  * Throws EngineError 'invalid' that names the option and what it takes.
  */
@@ -40,10 +41,13 @@ export function taskShape(
   version: FunctionVersion,
   exportName: string,
   options: Readonly<Record<string, unknown>>,
+  within?: string,
 ): TaskShape {
   for (const name of Object.keys(options))
     if (!OPTIONS.has(name)) throw bad(name, options[name], `there are ${[...OPTIONS].join(', ')}`)
-  const wish = readWish(options as WishOptions, { cpu: 1 }) // it looks at what it knows, and checks that
+  const own = readWish(options as WishOptions, { cpu: 1 }) // it looks at what it knows, and checks that
+  const inherits = within !== undefined && options['placementGroup'] === undefined
+  const wish = inherits ? { ...own, placementGroup: { name: within } } : own
   const maxCalls = whole('maxCalls', options['maxCalls'], 1, MOST_CALLS) ?? (wantsGpus(wish) ? 1 : undefined)
   const memoryMb = typeof options['memoryMb'] === 'number' ? Math.ceil(options['memoryMb']) : undefined
   const execution = withWish({ ...version.execution, concurrency: 1, maxEnvironments: null, maxCalls }, wish)

@@ -12,16 +12,19 @@ export class TaskShapes {
   /** What versions that tasks run as were made of. */
   readonly #bases = new WeakMap<FunctionVersion, FunctionVersion>()
 
-  /** Of a task that the code of `version` calls; `options` are complete. Throws EngineError 'invalid'. */
-  own(version: FunctionVersion, exportName: string, options: string): TaskShape {
+  /**
+   * Of a task of `version`; `options` are complete. It leases from the placement group `within`, that of its
+   * caller, unless they say otherwise. Throws EngineError 'invalid'.
+   */
+  own(version: FunctionVersion, exportName: string, options: string, within: string | undefined): TaskShape {
     const base = this.#bases.get(version) ?? version
     let shapes = this.#known.get(base)
     if (shapes === undefined) this.#known.set(base, (shapes = new Map()))
-    const key = `${exportName}\n${options}`
+    const key = `${exportName}\n${options}\n${within ?? ''}`
     const known = shapes.get(key)
     if (known !== undefined) return known
     if (shapes.size >= MAX_SHAPES) shapes.clear()
-    const shape = taskShape(base, exportName, readOptions(options))
+    const shape = taskShape(base, exportName, readOptions(options), within)
     shapes.set(key, shape)
     this.#bases.set(shape.version, base)
     return shape
@@ -36,6 +39,7 @@ export class TaskShapes {
     exportName: string,
     manifest: Manifest,
     options: Readonly<Record<string, unknown>>,
+    within: string | undefined,
   ): TaskShape {
     if (!Object.hasOwn(manifest.tasks, exportName)) {
       const names = Object.keys(manifest.tasks)
@@ -44,6 +48,11 @@ export class TaskShapes {
         hint: there,
       })
     }
-    return this.own(version, exportName, JSON.stringify({ ...manifest.tasks[exportName], ...options }))
+    return this.own(
+      version,
+      exportName,
+      JSON.stringify({ ...manifest.tasks[exportName], ...options }),
+      within,
+    )
   }
 }

@@ -6,7 +6,7 @@ import type { Scope } from '../store/journal.ts'
 import type { Store } from '../store/store.ts'
 import { readGroupWish, unnamedGroup, type GroupWish } from './group-wish.ts'
 import type { PlacementGroups } from './groups.ts'
-import type { GroupView, PlacementGroup } from './placement-group.ts'
+import type { GroupView } from './placement-group.ts'
 
 interface DeskParts {
   readonly groups: PlacementGroups
@@ -21,6 +21,9 @@ export interface ReadyOptions {
   readonly timeoutMs: number | null
   readonly signal?: AbortSignal | undefined
 }
+
+/** A group that has neither a name nor anybody whose end is its own lives so long. */
+const UNOWNED_LIFE_MS = 3_600_000
 
 /**
  * Where placement groups are asked for. One with a name is kept in the store and is there again after a
@@ -56,47 +59,80 @@ export class GroupDesk {
   }
 
   /**
-   * Makes a group that has no name and ends with `owner`, or when it expires. Throws EngineError 'infeasible'
-   * and 'throttled'.
+   * Makes a group as `given` says: one with a name is answered for when it is durable, placed or not.
+   *
+   * Rejects with EngineError 'invalid', 'infeasible', 'already-exists' and 'throttled'.
    */
-  createUnnamed(scope: Scope, { spec, expiresMs }: GroupWish, owner: object | undefined): PlacementGroup {
-    const { groups, store } = this.#parts
-    const name = unnamedGroup(store.bootEpoch, (this.#unnamed += 1))
-    groups.check(scope, spec, name)
-    return groups.create(scope, spec, { name, isNamed: false, owner, expiresAtMs: this.#expiry(expiresMs) })
-  }
-
-  /**
-   * Makes a group that has a name; `given` is what `wish` was read from. Resolves when it is durable, placed
-   * or not. Rejects with EngineError 'infeasible', 'already-exists' and 'throttled'.
-   */
-  async createNamed(scope: Scope, name: string, wish: GroupWish, given: object): Promise<PlacementGroup> {
+  async create(scope: Scope, given: object): Promise<GroupView> {
+    const wish = readGroupWish(given)
+    if (wish.name === undefined) return this.createUnnamed(scope, wish, { expiresMs: UNOWNED_LIFE_MS })
     const { groups, store, clock } = this.#parts
     const { account, region } = scope
+    const { name, spec } = wish
     const claim = `${account}\n${region}\n${name}`
     if (this.#claimed.has(claim))
       throw new EngineError('already-exists', `A placement group "${name}" is being made already.`)
-    groups.check(scope, wish.spec, name)
+    groups.check(scope, spec, name)
     const expiresAtMs = this.#expiry(wish.expiresMs)
     this.#claimed.add(claim)
     try {
       const row = [JSON.stringify(given), clock.nowMs(), expiresAtMs ?? null] as const
       await store.commit([['putPlacementGroup', account, region, name, ...row]])
-      return groups.create(scope, wish.spec, { name, isNamed: true, expiresAtMs })
+      return groups.view(groups.create(scope, spec, { name, isNamed: true, expiresAtMs }))
     } finally {
       this.#claimed.delete(claim)
     }
   }
 
   /**
-   * Ends a group; its users are killed, and what it reserved is free when they are gone. Rejects with
-   * EngineError 'not-found'.
+   * Makes a group that has no name of its own; it ends with `owner`, or after `expiresMs` unless it was to
+   * end otherwise. Throws EngineError 'infeasible', 'already-exists' and 'throttled'.
    */
-  async remove(scope: Scope, name: string): Promise<void> {
+  createUnnamed(
+    scope: Scope,
+    wish: GroupWish,
+    options: { readonly name?: string | undefined; readonly owner?: object; readonly expiresMs?: number },
+  ): GroupView {
+    const { groups, store } = this.#parts
+    const { owner, name = unnamedGroup(store.bootEpoch, (this.#unnamed += 1)) } = options
+    groups.check(scope, wish.spec, name)
+    const expiresAtMs = this.#expiry(wish.expiresMs === undefined ? options.expiresMs : wish.expiresMs)
+    return groups.view(groups.create(scope, wish.spec, { name, isNamed: false, owner, expiresAtMs }))
+  }
+
+  /** Undefined when there is none, or it was removed. */
+  find(scope: Scope, name: string): GroupView | undefined {
+    const group = this.#parts.groups.find(scope, name)
+    return group === undefined ? undefined : this.#parts.groups.view(group)
+  }
+
+  /** Throws EngineError 'not-found'. */
+  get(scope: Scope, name: string): GroupView {
+    return this.#parts.groups.view(this.#parts.groups.get(scope, name))
+  }
+
+  /** By name; those that are removed and not gone yet are among them. */
+  list(scope: Scope): GroupView[] {
+    return this.#parts.groups.list(scope).map((group) => this.#parts.groups.view(group))
+  }
+
+  /**
+   * Ends a group; its users are killed, and what it reserved is free when they are gone. Resolves with what
+   * is left of it. Throws or rejects with EngineError 'not-found'.
+   */
+  remove(scope: Scope, name: string): GroupView | Promise<GroupView> {
     const { groups } = this.#parts
     const group = groups.get(scope, name)
-    if (group.isNamed) await this.#forget(scope, name)
-    groups.remove(group)
+    const end = (): GroupView => {
+      groups.remove(group)
+      return groups.view(group)
+    }
+    return group.isNamed ? this.#forget(scope, name).then(end) : end()
+  }
+
+  /** Ends the groups that were made with this owner. */
+  ownerEnded(owner: object): void {
+    this.#parts.groups.ownerEnded(owner)
   }
 
   /**

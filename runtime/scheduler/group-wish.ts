@@ -50,7 +50,7 @@ export function readGroupWish(given: unknown): GroupWish {
 
 /** Throws EngineError 'invalid' unless a group may be called so. */
 export function checkGroupName(name: unknown): asserts name is string {
-  if (typeof name === 'string' && NAME.test(name) && !name.startsWith(UNNAMED)) return
+  if (typeof name === 'string' && NAME.test(name) && !isUnnamed(name)) return
   throw new EngineError(
     'invalid',
     `name is ${JSON.stringify(name)}: it takes 1 to 128 letters, digits, dots, dashes and underscores, and does not begin with ${UNNAMED}.`,
@@ -60,6 +60,9 @@ export function checkGroupName(name: unknown): asserts name is string {
 /** The name of the `count`th group without one of an engine's `bootEpoch`. */
 export const unnamedGroup = (bootEpoch: number, count: number): string =>
   `${UNNAMED}${bootEpoch.toString(36)}-${count.toString(36)}`
+
+/** Whether a group of that name has none of its own, so that it ends with who made it. */
+export const isUnnamed = (name: string): boolean => name.startsWith(UNNAMED)
 
 const isStrategy = (text: string): text is GroupStrategy =>
   (GROUP_STRATEGIES as readonly string[]).includes(text)
