@@ -30,6 +30,8 @@ export interface Kept {
   readonly node: string
   readonly resources: Resources
   readonly gpuIndices: readonly number[]
+  /** The claimant in words; absent: as it is called. */
+  readonly holder?: string
 }
 
 /** A lease, or why there is none now or ever. The reason of a wait is made when it is asked for. */

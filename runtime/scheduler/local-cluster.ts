@@ -63,7 +63,9 @@ export class LocalCluster implements Cluster {
     if (placement.kind === 'infeasible')
       return { kind: 'infeasible', reason: placement.reason + this.#heldOf(request) }
     const leases = this.#leases
-    const keptFor = [...this.#kept.keys()].filter((claimant) => claimant !== request.claimant)
+    const keptFor = [...this.#kept]
+      .filter(([claimant]) => claimant !== request.claimant)
+      .map(([claimant, [first]]) => first?.holder ?? claimant)
     const all = this.#nodes
     return {
       kind: 'wait',

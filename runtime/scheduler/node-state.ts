@@ -61,3 +61,9 @@ export function requestOf(
   const group = placementGroup === undefined ? undefined : { ...placementGroup, scope }
   return { resources, gpus, labels, provider, group, claimant }
 }
+
+/** A version's environments as holders of what they lease, in words. */
+export const holderOf = ({
+  functionName,
+  version,
+}: Pick<FunctionVersion, 'functionName' | 'version'>): string => `function ${functionName}:${version}`

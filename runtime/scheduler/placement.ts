@@ -1,4 +1,4 @@
-import { MILLI, fits, subtract, type Resources } from '../resources.ts'
+import { MILLI, add, fits, subtract, type Resources } from '../resources.ts'
 import type { GpuWish } from '../wish.ts'
 import { canEverFit, describeRequest, whyNever } from './feasibility.ts'
 import { hasLabels } from './labels.ts'
@@ -120,18 +120,27 @@ export function placeAll(
   return undefined
 }
 
-/** A node without what a placement takes of it. */
-export function without(
-  node: NodeState,
-  { resources, gpuIndices }: { readonly resources: Resources; readonly gpuIndices: readonly number[] },
-): NodeState {
-  const share = Math.min(resources['gpu'] ?? 0, MILLI)
-  return {
-    ...node,
-    available: subtract(node.available, resources),
-    gpus: node.gpus.map((one) => (gpuIndices.includes(one.index) ? { ...one, free: one.free - share } : one)),
-  }
+interface Taken {
+  readonly resources: Resources
+  readonly gpuIndices: readonly number[]
 }
+
+/** A node without what a placement takes of it. */
+export const without = (node: NodeState, { resources, gpuIndices }: Taken): NodeState => ({
+  ...node,
+  available: subtract(node.available, resources),
+  gpus: gpusWith(node, gpuIndices, -Math.min(resources['gpu'] ?? 0, MILLI)),
+})
+
+/** A node with what a lease holds of it given back. */
+export const withBack = (node: NodeState, { resources, gpuIndices }: Taken): NodeState => ({
+  ...node,
+  available: add(node.available, resources),
+  gpus: gpusWith(node, gpuIndices, Math.min(resources['gpu'] ?? 0, MILLI)),
+})
+
+const gpusWith = (node: NodeState, indices: readonly number[], more: number): readonly GpuState[] =>
+  node.gpus.map((one) => (indices.includes(one.index) ? { ...one, free: one.free + more } : one))
 
 /** The largest share of any asked-for resource that would stay free: a small number is a tight fit. */
 function roomLeft(request: Resources, node: NodeState): number {

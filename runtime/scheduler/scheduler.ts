@@ -8,7 +8,7 @@ import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
 import { Lending } from './lending.ts'
 import { enforceLimits } from './limits.ts'
-import { requestOf } from './node-state.ts'
+import { holderOf, requestOf } from './node-state.ts'
 import { Provisioned } from './provisioned.ts'
 import { Reaper } from './reaper.ts'
 import { refuseAll, stopping, throttled } from './refusals.ts'
@@ -37,7 +37,7 @@ export class Scheduler implements PoolHost {
   readonly #options: SchedulerOptions
   readonly #pools = new Map<string, EnvironmentPool>()
   readonly #leases = new Map<Environment, Lease>()
-  readonly #shortage = new Shortage(this.#pools)
+  readonly #shortage: Shortage
   /** Environments that are kept ready. */
   readonly provisioned: Provisioned
   readonly lending: Lending
@@ -51,6 +51,11 @@ export class Scheduler implements PoolHost {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
+    this.#shortage = new Shortage({
+      pools: this.#pools,
+      cluster: options.cluster,
+      leaseOf: (environment) => this.#leases.get(environment),
+    })
     this.provisioned = new Provisioned(
       {
         poolOf: (version) => this.#poolOf(version.key, version),
@@ -227,8 +232,9 @@ export class Scheduler implements PoolHost {
     if (this.#closed || pool.retired || (cap !== null && pool.members.size >= cap)) return false
     if (pool.idle.length > 0) pool.dispatch() // parked ones may have their processors again
     if (pool.waiting.size === 0) return true
-    let outcome = this.#acquire(pool.version, pool)
-    while (outcome.kind === 'wait' && this.lending.parkIdle()) outcome = this.#acquire(pool.version, pool)
+    const beyond = this.#placesBeyond(pool)
+    let outcome = this.#acquire(pool, beyond)
+    while (outcome.kind === 'wait' && this.lending.parkIdle()) outcome = this.#acquire(pool, beyond)
     if (outcome.kind === 'infeasible') {
       const error = new EngineError('infeasible', outcome.reason, {
         hint: 'Ask for less, or declare more with --resources.',
@@ -236,7 +242,7 @@ export class Scheduler implements PoolHost {
       refuseAll(pool, error)
       return false
     }
-    if (outcome.kind === 'wait') return this.#wait(pool, outcome.reason)
+    if (outcome.kind === 'wait') return this.#wait(pool, outcome)
     this.#shortage.delete(pool)
     this.#start(pool, outcome.lease, false)
     return true
@@ -245,19 +251,19 @@ export class Scheduler implements PoolHost {
   /** Starts one that is kept ready; idle ones of others end for it. Says why it cannot. */
   #startKept(pool: EnvironmentPool): string | undefined {
     if (this.#closed) return 'The engine is stopping.'
-    const outcome = this.#acquire(pool.version)
-    if (outcome.kind === 'wait') this.#shortage.reclaim()
+    const outcome = this.#acquire(pool)
+    if (outcome.kind === 'wait') this.#shortage.reclaim(this.#shortage.helpsFor(pool))
     if (outcome.kind !== 'leased') return outcome.reason
     this.#start(pool, outcome.lease, true)
     return undefined
   }
 
-  #acquire(version: FunctionVersion, pool?: EnvironmentPool): ReturnType<Cluster['acquire']> {
+  #acquire(pool: EnvironmentPool, beyond = 0): ReturnType<Cluster['acquire']> {
+    const { key, version } = pool
     const { size } = this.#leases
-    if (size >= this.#options.maxEnvironments + (pool === undefined ? 0 : this.#placesBeyond(pool)))
+    if (size >= this.#options.maxEnvironments + beyond)
       return { kind: 'wait', reason: `${size} environments run already (LAMBENT_MAX_ENVIRONMENTS).` }
-    const holder = `function ${version.functionName}:${version.version}`
-    return this.#options.cluster.acquire(requestOf(version), holder)
+    return this.#options.cluster.acquire(requestOf(version, key), holderOf(version))
   }
 
   /** Places for tasks beyond the bound: what holds all the others may wait for them. */
@@ -301,8 +307,8 @@ export class Scheduler implements PoolHost {
     return this.provisioned.ceilingOf(version.key) ?? version.execution.maxEnvironments
   }
 
-  #wait(pool: EnvironmentPool, reason: string): false {
-    this.#shortage.add(pool, reason)
+  #wait(pool: EnvironmentPool, refusal: { readonly reason: string }): false {
+    this.#shortage.add(pool, refusal)
     pool.dispatch()
     return false
   }
