@@ -7,6 +7,7 @@ import { EngineError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import { guard, type GuardPolicy, type Refusal } from './guard.ts'
 import { describePortHolder } from './port-holder.ts'
+import { offerUpgrades, type UpgradeHandler } from './upgrade.ts'
 
 /** With TLS or without. */
 export type ListeningServer = Server | SecureServer
@@ -19,6 +20,8 @@ export interface Service {
   handle: RequestHandler
   /** May take connections over before Node's server sees them; `refusing` tells when no new work is taken. */
   front?: (server: ListeningServer, refusing: () => boolean) => Disposable
+  /** Offered every connection whose client asks for another protocol. Absent: none is taken. */
+  upgrade?: UpgradeHandler
 }
 
 /** What a listener proves itself with, PEM. */
@@ -109,6 +112,7 @@ class BoundServer implements Listener {
   readonly #protocol: 'http' | 'https'
   readonly #clock: Clock
   readonly #refuse: RequestHandler
+  readonly #policy: GuardPolicy
   /** Every open connection, also those that a front keeps from Node's server. */
   readonly #sockets = new Set<Socket>()
   #handle: RequestHandler
@@ -117,6 +121,7 @@ class BoundServer implements Listener {
 
   constructor(options: {
     host: string
+    policy: GuardPolicy
     clock: Clock
     tls?: Tls | undefined
     notYet: RequestHandler
@@ -129,6 +134,7 @@ class BoundServer implements Listener {
     this.#clock = options.clock
     this.#handle = options.notYet
     this.#refuse = options.noLonger
+    this.#policy = options.policy
     this.server.on('connection', this.#onConnection)
   }
 
@@ -144,9 +150,11 @@ class BoundServer implements Listener {
     this.#handle(request, response)
   }
 
-  serve({ handle, front }: Service): void {
+  serve({ handle, front, upgrade }: Service): void {
     if (this.#closed !== undefined) return
     this.#handle = handle
+    if (upgrade !== undefined)
+      offerUpgrades(this.server, this.#policy, () => (this.#closed === undefined ? upgrade : undefined))
     if (front === undefined) return
     this.#front = front(this.server, () => this.#closed !== undefined)
     // A front takes all listeners away to stand before them.

@@ -7,7 +7,7 @@ import { buildFailure, describe } from './bundle-build.ts'
 import { sdkPlugin } from './bundle-sdk.ts'
 import { parsePattern, shapeOf } from '../runtime/registry/route-pattern.ts'
 import { readConfigExport } from './config-export.ts'
-import { wireRoute, type WireRoute } from './config-routes.ts'
+import { ownWireRoute, wireRoute, type WireRoute } from './config-routes.ts'
 import {
   checkFunction,
   checkProject,
@@ -242,7 +242,7 @@ class Search {
 const ownRoutes = ({ name, entry, config }: FunctionSource): RouteSource => ({
   source: `function:${name}`,
   place: shown(entry),
-  routes: (config.routes ?? []).map((key) => wireRoute(key, name)),
+  routes: (config.routes ?? []).map((given) => ownWireRoute(given, name)),
 })
 
 const isGuard = (authorizer: unknown): authorizer is { function: string } =>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parsePattern } from '../runtime/registry/route-pattern.ts'
+import { parsePattern, whyNoActorRoute } from '../runtime/registry/route-pattern.ts'
 import { cors, duration } from './config-fields.ts'
 
 const reference = z
@@ -53,6 +53,7 @@ const route = z
     timeout: duration.optional(),
     stageVariables: z.record(z.string(), z.string()).optional(),
     authorizer: authorizer.optional(),
+    actor: z.string().optional(),
   })
   .refine(({ payload, authorizer }) => payload !== 'alb' || authorizer === undefined, {
     message: 'a load balancer’s route has no authorizer',
@@ -63,17 +64,29 @@ const route = z
 export const projectRoutes = z
   .record(z.string(), z.union([reference, route]))
   .superRefine((routes, context) => {
-    for (const key of Object.keys(routes)) {
+    for (const [key, given] of Object.entries(routes)) {
       const pattern = parsePattern(key)
-      if (typeof pattern === 'string') context.addIssue({ code: 'custom', path: [key], message: pattern })
+      const isActors = typeof given === 'object' && given.actor !== undefined
+      const problem = typeof pattern === 'string' ? pattern : isActors ? whyNoActorRoute(key) : undefined
+      if (problem !== undefined) context.addIssue({ code: 'custom', path: [key], message: problem })
     }
   })
 
-/** The `routes` of a function: all lead to it. */
+/** One of a function's own routes that leads to its actors. */
+const actorRoute = z.strictObject({
+  route: z.string(),
+  actor: z.string(),
+  cors: z.union([z.boolean(), cors]).optional(),
+})
+
+/** The `routes` of a function: all lead to it, or to its actors. */
 export const functionRoutes = z.array(
-  z.string().superRefine((key, context) => {
+  z.union([z.string(), actorRoute]).superRefine((given, context) => {
+    const key = typeof given === 'string' ? given : given.route
     const pattern = parsePattern(key)
-    if (typeof pattern === 'string') context.addIssue({ code: 'custom', message: `"${key}": ${pattern}` })
+    const why = typeof given === 'string' || typeof pattern === 'string' ? undefined : whyNoActorRoute(key)
+    const problem = typeof pattern === 'string' ? pattern : why
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: `"${key}": ${problem}` })
   }),
 )
 
@@ -102,6 +115,13 @@ export function wireRoute(key: string, given: string | CheckedRoute): WireRoute 
     authorizer: guard === undefined ? undefined : wireAuthorizer(guard),
   }
   return { route: key, function: name, ...present(settings) }
+}
+
+/** The same for one of a function's own routes. */
+export function ownWireRoute(given: string | z.output<typeof actorRoute>, name: string): WireRoute {
+  if (typeof given === 'string') return wireRoute(given, name)
+  const { route: key, ...settings } = given
+  return wireRoute(key, { function: name, ...settings })
 }
 
 function wireCors(given: true | z.output<typeof cors>): object {

@@ -38,9 +38,13 @@ export function withCors(
   return [...kept, ...originHeaders(cors, origin)]
 }
 
+/** Whether pages of an origin may read what comes back. */
+export const allowsOrigin = ({ allowOrigins = [] }: CorsSettings, origin: string): boolean =>
+  allowOrigins.some((allowed) => matches(allowed, origin))
+
 function originHeaders(cors: CorsSettings, origin: string | undefined): string[] {
   const { allowOrigins = [], allowCredentials = false, exposeHeaders = [] } = cors
-  if (origin === undefined || !allowOrigins.some((allowed) => matches(allowed, origin))) return []
+  if (origin === undefined || !allowsOrigin(cors, origin)) return []
   const anyone = allowOrigins.includes('*') && !allowCredentials
   const headers = ['access-control-allow-origin', anyone ? '*' : origin]
   if (!anyone) headers.push('vary', 'Origin')

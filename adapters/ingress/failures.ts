@@ -24,6 +24,12 @@ export const notAUrl = (method: string, path: string): Reply =>
     Message: `Nothing answers ${method} ${path.slice(0, 200)}. Function URLs are at /lambda-url/<id>/.`,
   })
 
+/** The route leads to connections of an actor, and the request asked for none. */
+export const upgradeRequired = (): Reply => {
+  const reply = failure(426, 'BadRequestException', { Message: 'Connect to this route by WebSocket.' })
+  return { ...reply, headers: [...reply.headers, 'upgrade', 'websocket'] }
+}
+
 /**
  * The handler failed, or answered something that is not an HTTP response: its caller learns no more than
  * that.

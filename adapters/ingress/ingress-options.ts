@@ -3,6 +3,7 @@ import type { Invoker } from '../../runtime/invoke/types.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Routes } from '../../runtime/registry/routes.ts'
 import type { Rng } from '../../runtime/rng.ts'
+import type { IngressActors } from './actor-target.ts'
 import type { IamAuthenticator } from './iam.ts'
 import type { Reply } from './reply.ts'
 import type { UrlLookup, UrlTarget } from './url-target.ts'
@@ -25,6 +26,8 @@ export interface IngressOptions {
   readonly strict: boolean
   /** Checks signatures where AWS_IAM is asked for; without it everybody is refused there. */
   readonly iam?: IamAuthenticator
+  /** Absent: routes lead to functions only. */
+  readonly actors?: IngressActors
   /** Why a URL of AuthType NONE does not take everybody's requests; undefined: it does. */
   readonly refusePublic?: (target: UrlTarget) => Reply | undefined
 }

@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { InvokeOutcome } from '../../runtime/invoke/types.ts'
 import { traceIdOf } from '../../runtime/invoke/trace.ts'
+import type { EngineError } from '../../runtime/errors.ts'
+import { serveActorEvents } from './actor-events.ts'
+import { actorTargetOf, type ActorTarget } from './actor-target.ts'
 import { Authorizers, type Authorization } from './authorizers/authorization.ts'
 import { readBody } from './body.ts'
-import { firstHeader, isPreflight, send, sendPreflight, type Exchange } from './exchange.ts'
-import { notAUrl } from './failures.ts'
+import { firstHeader, isPreflight, send, sendHead, sendPreflight, type Exchange } from './exchange.ts'
+import { notAUrl, upgradeRequired } from './failures.ts'
 import { gatewayFailure } from './gateway-failures.ts'
 import { httpRequestOf } from './http-request.ts'
 import { withoutKeys } from './iam.ts'
@@ -92,6 +95,8 @@ function invoke(call: RouteCall, routed: RoutedRequest, caller: Caller): void {
   const { options, match, exchange } = call
   const { wire } = exchange
   const { scope, functionName, qualifier } = match.route.record
+  const target = actorTargetOf(match)
+  if (target !== undefined) return serveActor(call, target)
   const payload = routeEvent(routed, caller)
   if (payload.length > options.payloadLimitBytes) return sendTooLarge(call)
   const timeoutMs = match.route.settings.timeoutMs ?? (options.strict ? wire.timeoutMs : null)
@@ -124,3 +129,20 @@ function invoke(call: RouteCall, routed: RoutedRequest, caller: Caller): void {
     },
   )
 }
+
+/** A route of an actor, asked for without another protocol. */
+function serveActor({ options, exchange }: RouteCall, target: ActorTarget): void {
+  const { actors, clock } = options
+  const { request, response, wire } = exchange
+  if (actors === undefined) return send(exchange, wire.failed())
+  if (target.method === undefined) return send(exchange, upgradeRequired())
+  const parts = {
+    ...{ actors, clock },
+    sendHead: () => sendHead(exchange, EVENTS),
+    sendFailure: (error: EngineError | undefined) =>
+      send(exchange, error === undefined ? wire.failed() : wire.refused(error)),
+  }
+  serveActorEvents(parts, target, request, response)
+}
+
+const EVENTS = { status: 200, headers: ['content-type', 'text/event-stream', 'cache-control', 'no-store'] }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parsePattern } from '../../runtime/registry/route-pattern.ts'
+import { parsePattern, whyNoActorRoute } from '../../runtime/registry/route-pattern.ts'
 
 const texts = z.array(z.string()).max(100)
 const functionReference = z
@@ -54,6 +54,9 @@ const authorizer = z.discriminatedUnion('type', [
   }),
 ])
 
+/** `Room` or `Room.watch`. */
+const ACTOR_TARGET = /^[\p{ID_Start}$_][\p{ID_Continue}$]*(\.[\p{ID_Start}$][\p{ID_Continue}$]*)?$/u
+
 /** How a route's requests are let in and handed over. */
 export const RouteSettings = z.strictObject({
   payload: z
@@ -70,6 +73,11 @@ export const RouteSettings = z.strictObject({
     .describe('By default AWS’s, and only with --limits strict'),
   stageVariables: z.record(z.string(), z.string()).optional(),
   authorizer: authorizer.optional(),
+  actor: z
+    .string()
+    .regex(ACTOR_TARGET, 'name an actor class, or one of its generator methods as Class.method')
+    .optional()
+    .describe('Class: its WebSockets; Class.method: the items of a generator as server-sent events'),
 })
 
 /** One route on the wire. */
@@ -79,10 +87,15 @@ export const RouteInput = RouteSettings.extend({
     if (typeof pattern === 'string') context.addIssue({ code: 'custom', message: `"${key}": ${pattern}` })
   }),
   function: functionReference,
-}).refine(({ payload, authorizer }) => payload !== 'alb' || authorizer === undefined, {
-  message: 'a load balancer’s route has no authorizer',
-  path: ['authorizer'],
 })
+  .refine(({ payload, authorizer }) => payload !== 'alb' || authorizer === undefined, {
+    message: 'a load balancer’s route has no authorizer',
+    path: ['authorizer'],
+  })
+  .superRefine(({ actor, route }, context) => {
+    const why = actor === undefined ? undefined : whyNoActorRoute(route)
+    if (why !== undefined) context.addIssue({ code: 'custom', message: why, path: ['actor'] })
+  })
 
 export type RouteSettings = z.output<typeof RouteSettings>
 export type Payload = RouteSettings['payload']

@@ -39,6 +39,16 @@ export function parsePattern(key: string): RoutePattern | string {
   return { key, method: method === 'ANY' ? undefined : method, parts }
 }
 
+/** Why a route cannot lead to an actor; undefined: it can. A key that cannot be read is told elsewhere. */
+export function whyNoActorRoute(key: string): string | undefined {
+  const pattern = parsePattern(key)
+  if (typeof pattern === 'string') return undefined
+  const isRead = pattern.method === 'GET' || (pattern.method === undefined && pattern.parts !== undefined)
+  if (isRead && pattern.parts?.some((part) => part.kind !== 'text' && part.name === 'key') === true)
+    return undefined
+  return 'a route to an actor is GET, and names the actor\'s key: "GET /rooms/{key}"'
+}
+
 /** The same for patterns that match the same requests: parameters without their names. */
 export function shapeOf({ method = 'ANY', parts }: RoutePattern): string {
   if (parts === undefined) return '$default'

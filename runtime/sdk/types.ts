@@ -35,6 +35,20 @@ export type Handler<Event = unknown, Result = unknown> = (
 /** `'GET /pets/{id}'`, `'ANY /'` or `'$default'`. */
 export type Route = string
 
+/** A route that leads to actors of a function: the part `{key}` of its path says to which. */
+export interface ActorRoute {
+  /** `'GET /rooms/{key}'` */
+  route: Route
+  /**
+   * `'Room'`: clients connect by WebSocket, and the hooks `connect`, `message` and `disconnect` of the class
+   * serve them. `'Room.watch'`: the items of a generator method, which gets what the request asks with, as
+   * server-sent events.
+   */
+  actor: string
+  /** Which pages of other origins may connect; only those of the same origin when absent. */
+  cors?: boolean | CorsConfig
+}
+
 /** Answers to browsers of other origins, as on a Lambda function URL. */
 export interface CorsConfig {
   allowOrigins?: string[]
@@ -81,7 +95,7 @@ export interface FunctionConfig {
   /** ARNs of layers, in the order they are laid over each other. */
   layers?: string[]
   url?: boolean | UrlConfig
-  routes?: Route[]
+  routes?: (Route | ActorRoute)[]
   schedules?: (string | ScheduleConfig)[]
   tags?: Record<string, string>
   cpu?: number
@@ -131,6 +145,8 @@ export interface RouteConfig {
   /** The caller is answered after it, whatever the function does. */
   timeout?: Duration
   stageVariables?: Record<string, string>
+  /** Leads to actors of the function, see ActorRoute. */
+  actor?: string
   /** Who may pass: 'iam', or the name of a function that decides on the whole request. */
   authorizer?: string | AuthorizerConfig
 }

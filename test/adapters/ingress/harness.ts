@@ -7,6 +7,10 @@ import { systemRng } from '../../../runtime/rng.ts'
 import { IN_MEMORY, openStore } from '../../../runtime/store/open.ts'
 import { createGuardPolicy } from '../../../adapters/guard.ts'
 import type { IamAuthenticator } from '../../../adapters/ingress/iam.ts'
+import { ActorGateway } from '../../../adapters/ingress/actor-gateway.ts'
+import type { IngressActors } from '../../../adapters/ingress/actor-target.ts'
+import { createActorUpgrade } from '../../../adapters/ingress/actor-upgrade.ts'
+import type { IngressOptions } from '../../../adapters/ingress/ingress-options.ts'
 import { createIngress } from '../../../adapters/ingress/ingress.ts'
 import { parsePattern, shapeOf } from '../../../runtime/registry/route-pattern.ts'
 import { RouteInput, splitReference } from '../../../adapters/ingress/route-settings.ts'
@@ -66,6 +70,7 @@ export interface HarnessOptions {
   readonly clock?: Clock
   /** As the Lambent API takes them. */
   readonly routes?: readonly object[]
+  readonly actors?: IngressActors
 }
 
 export async function startIngress(
@@ -102,26 +107,33 @@ export async function startIngress(
     requestId: () => rng.uuid(systemClock.nowMs()),
   })
   const base = urlBase(publicUrl ?? listener.url)
+  const { actors } = limits
+  const log = createLog({ level: 'silent', clock: systemClock, sink: () => {} })
+  const options: IngressOptions = {
+    invoker,
+    urlTarget: (urlId) => (urlId === URL_ID ? { ...TARGET, ...target } : undefined),
+    routes: await routesOf(limits.routes ?? []),
+    ...{ clock, rng, log },
+    strict: limits.strict ?? false,
+    ...(limits.iam === undefined ? {} : { iam: limits.iam }),
+    ...(actors === undefined ? {} : { actors }),
+    base,
+    behindProxy: publicUrl !== undefined,
+    payloadLimitBytes: limits.payloadLimitBytes ?? 6_291_556,
+  }
+  const gateway = actors && new ActorGateway({ actors, clock, rng, log })
   listener.serve({
-    handle: createIngress({
-      invoker,
-      urlTarget: (urlId) => (urlId === URL_ID ? { ...TARGET, ...target } : undefined),
-      routes: await routesOf(limits.routes ?? []),
-      clock,
-      rng,
-      log: createLog({ level: 'silent', clock: systemClock, sink: () => {} }),
-      strict: limits.strict ?? false,
-      ...(limits.iam === undefined ? {} : { iam: limits.iam }),
-      base,
-      behindProxy: publicUrl !== undefined,
-      payloadLimitBytes: limits.payloadLimitBytes ?? 6_291_556,
-    }),
+    handle: createIngress(options),
+    ...(gateway && { upgrade: createActorUpgrade(options, gateway) }),
   })
   return {
     port: listener.port,
     invoked,
     listener,
-    [Symbol.asyncDispose]: () => listener.close(0),
+    async [Symbol.asyncDispose]() {
+      gateway?.close()
+      await listener.close(0)
+    },
   }
 }
 
