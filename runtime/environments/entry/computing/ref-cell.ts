@@ -46,8 +46,6 @@ export class RefCell implements RefSource, Asking {
   #state: CellState
   #flags = 0
   #body: Buffer = NOTHING
-  /** Of a value that lies elsewhere, once it was opened. */
-  #parts: readonly Uint8Array[] | undefined
   #waiters: CellWaiter[] = []
   #stream: ItemStream | undefined
   /** The same in every process. Set right after the request that makes it. */
@@ -93,12 +91,10 @@ export class RefCell implements RefSource, Asking {
     const { values } = this.#home
     if (this.#state === 'released') throw new ObjectLost(`Ref ${this.id} was released in this process.`)
     if (this.#flags & FLAG.error) throw values.decodeError(this.#body)
-    if ((this.#flags & FLAG.object) === 0) return values.decode(0, this.#body)
-    if (this.#parts === undefined) {
-      this.#parts = values.open(this.#body)
-      unopened.unregister(this)
-    }
-    return values.decodeParts(this.#parts)
+    const value = values.decode(this.#flags, this.#body)
+    // From now on it is given back by whoever opened it, when nothing refers to the location any more.
+    if (this.#flags & FLAG.object) unopened.unregister(this)
+    return value
   }
 
   answered(flags: number, body: Buffer): void {
@@ -132,13 +128,9 @@ export class RefCell implements RefSource, Asking {
 
   release(): void {
     if (this.#state === 'released') return
-    if (this.#state === 'settled' && this.#parts === undefined) {
-      unopened.unregister(this)
-      this.#giveBack(this.#flags, this.#body)
-    }
+    if (this.#state === 'settled') this.#giveBack(this.#flags, this.#body)
     this.#state = 'released'
     this.#body = NOTHING
-    this.#parts = undefined
     this.#stream?.stop()
     this.#home.calls.tell(`release\n${this.id}`)
     this.#tellWaiters()
@@ -186,6 +178,8 @@ export class RefCell implements RefSource, Asking {
   }
 
   #giveBack(flags: number, body: Buffer): void {
-    if (flags & FLAG.object) this.#home.values.large?.drop(body)
+    if ((flags & FLAG.object) === 0) return
+    unopened.unregister(this)
+    this.#home.values.large?.drop(body)
   }
 }

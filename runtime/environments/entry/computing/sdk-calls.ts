@@ -227,7 +227,7 @@ function withOwnStack(error: unknown): unknown {
   const frames = (holder.stack ?? '')
     .split('\n')
     .slice(1)
-    .filter((line) => HERE === undefined || !line.includes(HERE))
+    .filter((line) => !line.includes('(node:') && (HERE === undefined || !line.includes(HERE)))
   if (frames.length === 0 || error.stack.includes(WAITED)) return error
   try {
     error.stack = `${error.stack}\n${WAITED}\n${frames.join('\n')}`

@@ -58,7 +58,8 @@ export class TaskWork {
     if (task === undefined)
       throw new TypeError(`The function's code exports no task "${exportName}" (any more). Deploy it again.`)
     const args = this.#arguments(invocation.payload)
-    const result: unknown = task.fn(...args)
+    const { fn } = task
+    const result: unknown = fn(...args)
     const items = itemsOf(result)
     if (items === undefined) return await result
     await this.#produce(executor, invocation, items)

@@ -89,18 +89,10 @@ export class Values {
 
   /** A value or a location, as the flags of its frame say. Throws `ObjectLost`, and RangeErrors. */
   decode(flags: number, body: Buffer): unknown {
-    if (flags & FLAG.object) return this.decodeParts(this.open(body))
-    return body.length === 0 ? undefined : decode(unpackLed(body).encoded, this.#withRefs)
-  }
-
-  /** The parts of a value that lies elsewhere, to be opened once. */
-  open(location: Buffer): readonly Uint8Array[] {
+    if ((flags & FLAG.object) === 0)
+      return body.length === 0 ? undefined : decode(unpackLed(body).encoded, this.#withRefs)
     if (this.large === undefined) throw new RangeError('A large value came to where none can be opened.')
-    return this.large.map(location)
-  }
-
-  /** The value that lies in its parts. */
-  decodeParts([head, ...parts]: readonly Uint8Array[]): unknown {
+    const [head, ...parts] = this.large.map(body)
     if (head === undefined) throw new RangeError('A large value has no parts.')
     return decode(head, { parts, ...this.#withRefs })
   }
