@@ -4,6 +4,7 @@ import { serveLending } from './invoke/lending-calls.ts'
 import { serveGroups } from './invoke/group-calls.ts'
 import type { Manifests } from './invoke/manifests.ts'
 import type { Requests } from './invoke/requests.ts'
+import { OutsideRefs } from './invoke/outside-refs.ts'
 import { Tasks } from './invoke/task-calls.ts'
 import { TaskRecorder } from './invoke/task-records.ts'
 import type { Log } from './log.ts'
@@ -39,6 +40,8 @@ export interface ComputingParts {
 export interface Computing {
   readonly objects: ObjectTable
   readonly tasks: Tasks
+  /** Refs of callers from outside. */
+  readonly outsideRefs: OutsideRefs
   readonly groups: GroupDesk
   readonly work: WorkViews
   /** Resolves when no work is left; new work is still taken. */
@@ -61,15 +64,18 @@ export function createComputing(parts: ComputingParts): Computing {
   const groups = new GroupDesk(parts)
   groups.open()
   serveGroups({ requests, desk: groups, objects, encode: encodeFailure })
+  const outsideRefs = new OutsideRefs(objects, clock)
   serveLending(requests, scheduler.lending)
   return {
     objects,
     tasks,
+    outsideRefs,
     groups,
     work: createWorkViews({ clock, tasks, objects, scheduler }),
     drain: () => tasks.drain(),
     close: () => {
       tasks.close()
+      outsideRefs.close()
       parts.groups.close()
       return Promise.resolve()
     },

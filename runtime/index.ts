@@ -75,6 +75,7 @@ export interface Engine {
   readonly events: EventDesk
   readonly objects: Computing['objects']
   readonly tasks: Computing['tasks']
+  readonly outsideRefs: Computing['outsideRefs']
   readonly groups: Computing['groups']
   readonly work: Computing['work']
   health(): EngineHealth
@@ -356,6 +357,7 @@ async function openEngine(
     events: events.desk,
     objects: computing.objects,
     tasks: computing.tasks,
+    outsideRefs: computing.outsideRefs,
     groups: computing.groups,
     work: computing.work,
     health: () => ({

@@ -10,13 +10,14 @@ import { addNodes } from './nodes.ts'
 import type { LambentApiParts } from './parts.ts'
 import { addRoutes } from './routes.ts'
 import { addRuns } from './runs.ts'
+import { addTasks } from './tasks.ts'
 import { describing } from './schemas.ts'
 import { addTimeline } from './timeline.ts'
 import { addWork } from './work.ts'
 
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
-  ...['tasks', 'objects', 'actors', 'placement-groups', 'jobs', 'schedules'].flatMap(
+  ...['objects', 'actors', 'placement-groups', 'jobs', 'schedules'].flatMap(
     (noun) =>
       [
         ['ALL', `/${noun}`],
@@ -40,6 +41,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   addRoutes(app, parts)
   addLogs(app, parts)
   addRuns(app, parts)
+  addTasks(app, parts)
   addTimeline(app, parts)
   addWork(app, parts)
   addEvents(app, parts)

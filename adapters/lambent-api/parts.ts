@@ -17,7 +17,11 @@ export interface LambentApiParts {
     Engine,
     | ('clock' | 'rng' | 'log' | 'journal' | 'events' | 'routes' | 'health')
     | ('environments' | 'running' | 'work' | 'nodes' | 'nodeSettings' | 'watch')
-  >
+  > & {
+    readonly tasks: Pick<Engine['tasks'], 'submit'>
+    readonly objects: Pick<Engine['objects'], 'find'>
+    readonly outsideRefs: Pick<Engine['outsideRefs'], 'holder' | 'keep'>
+  }
   readonly keys: KeyRing
   /** Whether callers must say who they are. */
   readonly auth: Config['auth']

@@ -252,6 +252,7 @@ export const Answers = {
     displayTimeUnit: z.literal('ms'),
     otherData: z.record(z.string(), z.string()),
   }),
+  newTask: z.unknown().describe('The bare value; with status 202, and no `wait`, { objectId }'),
   cancelled: z.object({ runId: z.string(), status: z.literal('cancelled') }),
   replayed: z.object({ runId: z.string().describe('Of the new run'), replayOf: z.string() }),
   logs: z.object({ lines: z.array(LogLine) }),

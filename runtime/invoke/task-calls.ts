@@ -109,6 +109,7 @@ export class Tasks {
   async submit(request: OutsideTask): Promise<ObjectEntry> {
     this.#admit()
     const { scope, functionName, qualifier, exportName, args, options = {}, refId, holder } = request
+    await this.#parts.resolver.ready(scope, functionName)
     const { version } = this.#parts.resolver.resolve(scope, functionName, qualifier)
     const manifest = await this.#parts.manifests.of(version)
     const shape = this.#shapes.declared(version, exportName, manifest, options, undefined)

@@ -107,7 +107,6 @@ api('errors say code, message and hint', async () => {
     ['GET', '/runs?limit=0&status=odd&since=never', 400, 'Invalid', 'since: is not a time'],
     ['POST', '/jobs', 501, 'NotBuiltYet', 'not built yet'],
     ['GET', '/actors/f/C/k', 501, 'NotBuiltYet', 'not built yet'],
-    ['POST', '/tasks/f/t', 501, 'NotBuiltYet', 'not built yet'],
     ['PUT', '/schedules/daily', 501, 'NotBuiltYet', 'not built yet'],
     ['POST', '/runs/x/cancel', 404, 'NotFound', '"x"'],
     ['POST', '/runs/x/replay', 404, 'NotFound', '"x"'],
@@ -171,6 +170,7 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/nodes',
     '/lambent/v1/nodes/{name}',
     '/lambent/v1/objects',
+    '/lambent/v1/objects/{id}/cancel',
     '/lambent/v1/routes',
     '/lambent/v1/runs',
     '/lambent/v1/runs/{id}',
@@ -178,6 +178,7 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/runs/{id}/logs',
     '/lambent/v1/runs/{id}/replay',
     '/lambent/v1/tasks',
+    '/lambent/v1/tasks/{function}/{task}',
     '/lambent/v1/timeline',
   ])
   const parameters = document.paths['/lambent/v1/runs']?.get?.parameters?.map(({ name }) => name) ?? []

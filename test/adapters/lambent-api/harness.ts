@@ -6,8 +6,11 @@ import { KeyRing } from '../../../runtime/keys/key-ring.ts'
 import { EventDesk } from '../../../runtime/invoke/event-desk.ts'
 import { EventQueue } from '../../../runtime/invoke/event-queue.ts'
 import type { RecordFirst, RunRequest } from '../../../runtime/invoke/invocation-run.ts'
+import { OutsideRefs } from '../../../runtime/invoke/outside-refs.ts'
+import type { OutsideTask } from '../../../runtime/invoke/task-calls.ts'
 import type { EventRequest, InvokeSink } from '../../../runtime/invoke/types.ts'
 import { createLog } from '../../../runtime/log.ts'
+import { ObjectTable, type ObjectEntry } from '../../../runtime/objects/object-table.ts'
 import { Routes } from '../../../runtime/registry/routes.ts'
 import type { Target } from '../../../runtime/registry/types.ts'
 import { systemRng } from '../../../runtime/rng.ts'
@@ -32,10 +35,19 @@ export interface LambentApiHarness extends AsyncDisposable {
   /** Accepts events; they start nothing but this list. */
   readonly invoker: { accept(request: EventRequest): Promise<void> }
   readonly started: StartedRun[]
+  readonly table: ObjectTable
+  /** Tasks that were asked for; their refs are pending. */
+  readonly submitted: SubmittedTask[]
   /** What the engine says runs at this moment. */
   readonly running: RunningView[]
   readonly tasks: TaskView[]
   readonly objects: ObjectView[]
+}
+
+/** A task that nothing runs: the test settles its ref. */
+export interface SubmittedTask {
+  readonly request: OutsideTask
+  readonly entry: ObjectEntry
 }
 
 /** A run of an event that the test has to end. */
@@ -102,6 +114,8 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     start: (request, sink, event) => started.push({ request, sink, ...event }),
   })
   const rng = systemRng()
+  const table = new ObjectTable()
+  const submitted: SubmittedTask[] = []
   const running: RunningView[] = []
   const work = { tasks: () => tasks, objects: () => objects }
   const tasks: TaskView[] = []
@@ -120,6 +134,15 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       environments: () => [],
       running: () => running,
       work,
+      objects: table,
+      outsideRefs: new OutsideRefs(table, clock),
+      tasks: {
+        submit: (request) => {
+          const entry = table.create(request.refId, request.holder)
+          submitted.push({ request, entry })
+          return Promise.resolve(entry)
+        },
+      },
       nodes: () => [
         {
           name: 'local',
@@ -157,6 +180,8 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     journal: store.journal,
     invoker,
     started,
+    table,
+    submitted,
     running,
     tasks,
     objects,

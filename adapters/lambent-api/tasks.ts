@@ -1,0 +1,99 @@
+import type { Context, Hono } from 'hono'
+import { describeRoute } from 'hono-openapi'
+import { z } from 'zod'
+import { EngineError } from '../../runtime/errors.ts'
+import type { ObjectEntry } from '../../runtime/objects/object-table.ts'
+import { parseDuration } from '../../runtime/sdk/duration.ts'
+import { checked, scopeOfRequest, type LambentApiParts } from './parts.ts'
+import { describing, ScopeQuery } from './schemas.ts'
+import { answerOutcome, packJson, readArguments } from './values.ts'
+
+const SubmitQuery = ScopeQuery.extend({
+  wait: z.string().optional().describe("How long to wait for the value: '30s', '500ms'"),
+})
+
+const CancelQuery = z.object({
+  force: z.enum(['0', '1', 'true', 'false']).optional().describe('Ends its process'),
+  recursive: z.enum(['0', '1', 'true', 'false']).optional().describe('With the tasks that it asked for; 1'),
+})
+
+/** `POST tasks/{function}/{task}` and `POST objects/{id}/cancel`. */
+export function addTasks(app: Hono, { engine }: LambentApiParts): void {
+  const { tasks, objects, outsideRefs, clock, rng } = engine
+  app.post(
+    '/tasks/:function/:task',
+    describeRoute(describing('Begins a task; with `wait` answers its bare value', 'newTask')),
+    checked('query', SubmitQuery),
+    async (context) => {
+      const query = context.req.valid('query')
+      const waitMs = query.wait === undefined ? undefined : readWait(query.wait)
+      const args = await readArguments(context)
+      const [functionName = '', qualifier] = context.req.param('function').split(':')
+      const entry = await tasks.submit({
+        scope: scopeOfRequest(context, query),
+        ...{ functionName, qualifier },
+        exportName: context.req.param('task'),
+        args: packJson(args),
+        refId: rng.uuid(clock.nowMs()),
+        holder: outsideRefs.holder,
+      })
+      outsideRefs.keep(entry)
+      if (waitMs === undefined) return context.json({ objectId: entry.id }, 202)
+      if (await settles(entry, waitMs, context.req.raw.signal)) return answerOutcome(context, entry)
+      return late(context, entry.id, waitMs)
+    },
+  )
+  app.post(
+    '/objects/:id/cancel',
+    describeRoute(describing('Cancels the task that makes a value', 'nothing')),
+    checked('query', CancelQuery),
+    (context) => {
+      const { force, recursive } = context.req.valid('query')
+      const id = context.req.param('id')
+      const entry = objects.find(id)
+      if (entry === undefined) throw new EngineError('not-found', `There is no object "${id.slice(0, 100)}".`)
+      entry.producer?.cancel({ force: isSet(force), recursive: recursive === undefined || isSet(recursive) })
+      return context.json({})
+    },
+  )
+
+  /** Whether the value is there within `waitMs`. */
+  function settles(entry: ObjectEntry, waitMs: number | null, signal: AbortSignal): Promise<boolean> {
+    if (entry.isSettled) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const end = (isThere: boolean): void => {
+        timer?.cancel()
+        entry.ignore(waiter)
+        resolve(isThere)
+      }
+      const waiter = { settled: () => end(true) }
+      const timer = waitMs === null ? undefined : clock.after(waitMs, () => end(false))
+      signal.addEventListener('abort', () => end(false), { once: true })
+      entry.whenSettled(waiter)
+    })
+  }
+}
+
+const isSet = (flag: string | undefined): boolean => flag === '1' || flag === 'true'
+
+function readWait(text: string): number | null {
+  try {
+    return parseDuration(/^\d+$/.test(text) ? Number(text) : text)
+  } catch (error) {
+    throw new EngineError('invalid', `Parameter wait: ${(error as Error).message}`) // a TypeError, as promised
+  }
+}
+
+const late = (context: Context, objectId: string, waitMs: number | null): Response =>
+  context.json(
+    {
+      objectId,
+      error: {
+        code: 'Timeout',
+        message: `The value was not there within ${waitMs} ms. The task goes on.`,
+        hint: `Ask again: GET /lambent/v1/objects/${objectId}?wait=30s`,
+        objectId,
+      },
+    },
+    504,
+  )
