@@ -93,6 +93,23 @@ folders('in TypeScript, ES modules and CommonJS run as they are, with lambent fr
   assert.match(deep.stderr, /^TypeError: too deep\n\s+at .*shout\.ts:2:\d+[^]*index\.ts:10:\d+/, deep.stderr)
 })
 
+folders('in CommonJS may import at run time, in the first environment and in later ones', async () => {
+  using folder = temporaryDirectory()
+  const source = `exports.handler = async ({ name }) => {
+    const { createHash } = await import('node:crypto')
+    return createHash('sha1').update(name).digest('hex').slice(0, 6)
+  }\n`
+  write(folder, { 'functions/hash/index.js': source })
+  await using lambent = await startLambentProcess(['--deploy', folder.join('functions')])
+
+  // Code caches are made ahead of the first run and after it: both kinds are used here.
+  const first = await answer(lambent, 'hash', { name: 'a' })
+  const together = await Promise.all([1, 2, 3].map(() => answer(lambent, 'hash', { name: 'a' })))
+
+  assert.is(first, '86f7e4')
+  assert.equal(together, ['86f7e4', '86f7e4', '86f7e4'])
+})
+
 folders('that have not changed are left alone, and a change is live when deploy returns', async () => {
   using folder = temporaryDirectory()
   const source = (word: string): string => `export const handler = async () => '${word}'\n`

@@ -101,7 +101,8 @@ export class CommonJsLoader {
   }
 
   #compile(content: string, filename: string): vm.Script | undefined {
-    const cachedData = this.#cache?.lookup(filename, content)
+    const isCacheable = CACHE_KEEPS_IMPORT || !mayImport(content)
+    const cachedData = isCacheable ? this.#cache?.lookup(filename, content) : undefined
     try {
       const script = new vm.Script(internals.wrap(content), {
         filename: this.#shownRoot + filename.slice(this.#taskRoot.length),
@@ -110,7 +111,7 @@ export class CommonJsLoader {
         ...(cachedData === undefined ? {} : { cachedData }),
       })
       if (cachedData !== undefined) this.#cache?.report(script.cachedDataRejected === true)
-      this.#scripts.set(filename, script)
+      if (isCacheable) this.#scripts.set(filename, script)
       return script
     } catch {
       // Node's own compile step says what is wrong, or loads it as an ES module.
@@ -118,6 +119,13 @@ export class CommonJsLoader {
     }
   }
 }
+
+/** Before Node.js 22, code from a code cache has lost what its `import()` needs, and fails there. */
+const CACHE_KEEPS_IMPORT = Number(process.versions.node.split('.')[0]) >= 22
+
+/** Quick, and right for all but comments and strings, which then only cost a cache. */
+const mayImport = (source: string): boolean =>
+  source.includes('import(') || source.includes('import (') || source.includes('import/*')
 
 /** The `require` that a module gets from Node.js, made of its documented parts. */
 function requireFor(module: LoadedModule): NodeJS.Require {
