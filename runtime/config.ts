@@ -42,6 +42,9 @@ export interface Config {
   /** Synchronous calls that may wait for an environment, and for how long. */
   readonly maxWaiting: number
   readonly maxWaitMs: number
+  /** Large values in shared memory, and on disk when that is full; undefined: as the machine allows. */
+  readonly objectStoreMb: number | undefined
+  readonly objectSpillMb: number | undefined
   /** On SIGTERM, how long running work may take to finish. */
   readonly drainMs: number
   /** How long a failed event waits before its first, second, … retry; the last one goes for all further. */
@@ -133,6 +136,8 @@ const Settings = z.object({
   ACCOUNT_CONCURRENCY: count(1000, 1),
   MAX_WAITING: count(1000),
   MAX_WAIT_MS: count(10_000),
+  OBJECT_STORE_MB: z.coerce.number().int().min(0).optional(),
+  OBJECT_SPILL_MB: z.coerce.number().int().min(0).optional(),
   DRAIN_MS: count(30_000),
   EVENT_RETRY_DELAYS_MS: z
     .string()
@@ -227,6 +232,8 @@ function freeze(settings: z.infer<typeof Settings>, visibleGpus: string | undefi
     accountConcurrency: settings.ACCOUNT_CONCURRENCY,
     maxWaiting: settings.MAX_WAITING,
     maxWaitMs: settings.MAX_WAIT_MS,
+    objectStoreMb: settings.OBJECT_STORE_MB,
+    objectSpillMb: settings.OBJECT_SPILL_MB,
     drainMs: settings.DRAIN_MS,
     eventRetryDelaysMs: Object.freeze(settings.EVENT_RETRY_DELAYS_MS),
     deliveryMaxAgeMs: settings.DELIVERY_MAX_AGE_MS,

@@ -51,16 +51,21 @@ export interface Attachment {
 }
 
 /**
- * The payload of a task: its arguments (a value: an array) and the values of those that are refs.
+ * The payload of a task: its arguments (a value: an array; FLAG.object: its location) and the values of those
+ * that are refs.
  *
  *     u32 LE bytes of the arguments, the arguments, then per attachment:
  *     u8 flags, u8 bytes of the id, u32 LE bytes of the body, the id, the body
+ *
+ * Flags of the arguments other than 0 are an attachment without an id and a body.
  */
-export function packTask(args: Buffer, attachments: readonly Attachment[]): Buffer {
+export function packTask(args: Buffer, attachments: readonly Attachment[], argsFlags = 0): Buffer {
   const lead = Buffer.allocUnsafe(LEAD_BYTES)
   lead.writeUInt32LE(args.length, 0)
   const parts = [lead, args]
-  for (const { refId, flags, body } of attachments) {
+  const marked =
+    argsFlags === 0 ? attachments : [{ refId: '', flags: argsFlags, body: EMPTY }, ...attachments]
+  for (const { refId, flags, body } of marked) {
     const head = Buffer.allocUnsafe(6 + refId.length)
     head[0] = flags
     head[1] = refId.length
@@ -72,24 +77,30 @@ export function packTask(args: Buffer, attachments: readonly Attachment[]): Buff
 }
 
 /** Reads what `packTask` wrote. Throws a RangeError for anything else. */
-export function unpackTask(payload: Buffer): { args: Buffer; attachments: Attachment[] } {
+export function unpackTask(payload: Buffer): {
+  args: Buffer
+  argsFlags: number
+  attachments: Attachment[]
+} {
   const argsEnd = LEAD_BYTES + payload.readUInt32LE(0)
   if (argsEnd > payload.length) throw new RangeError('The arguments of a task are cut off.')
   const attachments: Attachment[] = []
+  let argsFlags = 0
   let offset = argsEnd
   while (offset < payload.length) {
     const idEnd = offset + 6 + payload.readUInt8(offset + 1)
     const end = idEnd + payload.readUInt32LE(offset + 2)
     if (end > payload.length) throw new RangeError('What a task was given is cut off.')
-    attachments.push({
-      flags: payload.readUInt8(offset),
-      refId: payload.toString('latin1', offset + 6, idEnd),
-      body: payload.subarray(idEnd, end),
-    })
+    const flags = payload.readUInt8(offset)
+    const refId = payload.toString('latin1', offset + 6, idEnd)
+    if (refId === '') argsFlags = flags
+    else attachments.push({ flags, refId, body: payload.subarray(idEnd, end) })
     offset = end
   }
-  return { args: payload.subarray(LEAD_BYTES, argsEnd), attachments }
+  return { args: payload.subarray(LEAD_BYTES, argsEnd), argsFlags, attachments }
 }
+
+const EMPTY = Buffer.alloc(0)
 
 function packLed(lead: string, encoded: Uint8Array): Buffer {
   const leadBytes = lead === '' ? 0 : Buffer.byteLength(lead)

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { encodeInvokeMeta, FRAME, frame, HEADER_BYTES, writeHeader, type InvokeMeta } from './frames.ts'
+import { encodeInvokeMeta, FLAG, FRAME, frame, HEADER_BYTES, writeHeader, type InvokeMeta } from './frames.ts'
+import type { EnvironmentValues } from './value-exchange.ts'
 
 /** Payloads up to this are copied next to their header, so that a tick's frames leave as one write. */
 const COPY_BYTES = 64 * 1024
@@ -10,11 +11,14 @@ const COPY_BYTES = 64 * 1024
  */
 export class Connection {
   readonly #socket: Socket
+  readonly #values: EnvironmentValues | undefined
   #parts: Buffer[] = []
   #scheduled = false
 
-  constructor(socket: Socket) {
+  /** `values` names large ones as the process knows them; absent: there are none. */
+  constructor(socket: Socket, values?: EnvironmentValues) {
     this.#socket = socket
+    this.#values = values
     socket.setNoDelay(true)
   }
 
@@ -28,7 +32,8 @@ export class Connection {
    * process that
    * has nothing to do, does not wait for the end of the turn.
    */
-  invoke(id: number, flags: number, meta: InvokeMeta, payload: Buffer, urgent: boolean): void {
+  invoke(id: number, flags: number, meta: InvokeMeta, given: Buffer, urgent: boolean): void {
+    const payload = flags & FLAG.object && this.#values ? this.#values.lendTask(given) : given
     const text = encodeInvokeMeta(meta)
     const metaBytes = Buffer.byteLength(text)
     const inlined = payload.length <= COPY_BYTES
@@ -61,7 +66,8 @@ export class Connection {
 
   /** Answers request `id` of the code; `flags` say whether `body` is a value, an error or a location. */
   answer(id: number, flags: number, body: Buffer): void {
-    this.#sendWithMeta(FRAME.answer, id, flags, '', body)
+    const told = flags & FLAG.object && this.#values ? this.#values.lend(flags, body) : { flags, body }
+    this.#sendWithMeta(FRAME.answer, id, told.flags, '', told.body)
   }
 
   /** Tells invocation `id`, which runs, something. */

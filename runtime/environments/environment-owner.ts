@@ -3,6 +3,7 @@ import type { Journal } from '../store/journal.ts'
 import type { Initialized } from './frames.ts'
 import type { Invocation } from './invocation.ts'
 import type { ProcessExit } from './launcher.ts'
+import type { EnvironmentValues } from './value-exchange.ts'
 
 /** Who is told about an environment's life: its pool, or the spares. */
 export interface EnvironmentOwner<Environment> {
@@ -41,6 +42,8 @@ export interface EnvironmentOptions<Environment> {
   readonly owner: EnvironmentOwner<Environment>
   readonly clock: Clock
   readonly journal: Journal
+  /** Names large values as the process knows them; absent: it can have none. */
+  readonly values?: EnvironmentValues | undefined
 }
 
 /** What an environment is known and fenced by. */

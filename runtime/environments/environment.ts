@@ -23,6 +23,7 @@ import { KILLED, type LaunchedProcess, type ProcessExit } from './launcher.ts'
 import { LogIntake } from './log-intake.ts'
 import { OpenSockets } from './open-sockets.ts'
 import { OverdueCalls } from './overdue-calls.ts'
+import type { EnvironmentValues } from './value-exchange.ts'
 
 /** A process closes its sockets as it exits: a kill before this would hide how it ended. */
 const EXIT_FOLLOWS_MS = 500
@@ -33,6 +34,7 @@ export class Environment implements GatewayMember, InvocationHost {
   readonly id: string
   readonly token: string
   readonly intake: LogIntake
+  readonly values: EnvironmentValues | undefined
   readonly startedAtMs: number
   owner: EnvironmentOwner<Environment>
   process: LaunchedProcess | undefined
@@ -70,6 +72,7 @@ export class Environment implements GatewayMember, InvocationHost {
     this.id = options.identity.id
     this.token = options.identity.token
     this.owner = options.owner
+    this.values = options.values
     this.#clock = options.clock
     this.#sockets = new OpenSockets(options.clock)
     const send = (bytes: Buffer): void => this.connection?.send(bytes)
@@ -111,7 +114,7 @@ export class Environment implements GatewayMember, InvocationHost {
     if (this.#hasPlace()) this.#start(invocation)
     const { id, input } = invocation
     const meta = invokeMeta(input, this.#clock.nowMs())
-    this.connection?.invoke(id, input.streaming ? FLAG.streaming : 0, meta, input.payload, urgent)
+    this.connection?.invoke(id, invocation.flags, meta, input.payload, urgent)
   }
 
   /** Nobody wants one of its invocations any more: it need not start, or is asked to end, or made to. */
@@ -205,7 +208,7 @@ export class Environment implements GatewayMember, InvocationHost {
 
   connected(socket: Socket, _hello: Hello): void {
     this.#sockets.opened()
-    this.connection = new Connection(socket)
+    this.connection = new Connection(socket, this.values)
   }
 
   disconnected(): void {

@@ -118,6 +118,19 @@ export interface Specialization {
   sharesUser?: boolean
   /** With a process of its own only. */
   extensions?: ExtensionSettings
+  /** Where large values lie. Absent: this environment cannot have any. */
+  objects?: ObjectPlaces
+}
+
+/**
+ * Where a process puts large values and finds those it is given, as it sees it; null: there is no such
+ * place.
+ */
+export interface ObjectPlaces {
+  memory: string | null
+  disk: string | null
+  /** The native part of koffi, which maps them; absent: they are read. */
+  mapperPath?: string
 }
 
 /** What an environment runs: invocations of the handler, of tasks, of actors, or nothing but `describe`. */

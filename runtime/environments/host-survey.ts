@@ -52,7 +52,10 @@ export function prepareSandboxHost(options: {
   const { directory } = options
   const runtimeDirectory = join(directory, 'runtime')
   const skeletonDirectory = join(directory, 'skeleton')
-  const mountPoints = [VIEW.task, VIEW.runtime, VIEW.cache, VIEW.sockets, dirname(VIEW.node), '/var/tmp']
+  const mountPoints = [
+    ...[VIEW.task, VIEW.runtime, VIEW.cache, VIEW.sockets, VIEW.memory, VIEW.disk],
+    ...[dirname(VIEW.node), '/var/tmp'],
+  ]
   const librariesDirectory = options.librariesDirectory ?? null
   for (const folder of [
     join(runtimeDirectory, basename(VIEW.libraries)),

@@ -3,6 +3,7 @@ import type { FunctionLimits, FunctionVersion } from '../registry/types.ts'
 import { FLAG, FRAME, RESULT_META_BYTES, type InvokeMeta, type ResultMeta } from './frames.ts'
 import type { ProcessExit } from './launcher.ts'
 import type { LogIntake } from './log-intake.ts'
+import type { EnvironmentValues } from './value-exchange.ts'
 
 /** What an environment tells about an invocation it was given. Exactly one of the endings is called, once. */
 export interface InvocationObserver {
@@ -59,6 +60,8 @@ export interface InvocationInput {
   readonly streaming: boolean
   /** Events wait without a limit; synchronous callers give up after a while. */
   readonly waitsForever: boolean
+  /** The payload, of a task, names large values. */
+  readonly lends?: boolean
   /** What of the package is to run: see `call-target.ts`; absent: the handler. */
   readonly target?: string
   /** Names the pool, of environments that run nothing else, for what is no handler's work. */
@@ -118,6 +121,8 @@ export interface InvocationHost {
   credit(invocation: Invocation, bytes: number): void
   /** Nobody wants it any more; `force` ends the process with it. */
   cancel(invocation: Invocation, force: boolean): void
+  /** Names large values as its process knows them; undefined where it can have none. */
+  readonly values: EnvironmentValues | undefined
   /** Tells a running one something. */
   message(invocation: Invocation, meta: string, payload: Buffer): void
 }
@@ -148,6 +153,12 @@ export class Invocation {
   constructor(input: InvocationInput, nowMonotonicMs: number) {
     this.input = input
     this.waitingSince = nowMonotonicMs
+  }
+
+  /** Of the frame that hands it over. */
+  get flags(): number {
+    const { streaming, lends = false } = this.input
+    return (streaming ? FLAG.streaming : 0) | (lends ? FLAG.object : 0)
   }
 
   get version(): FunctionVersion {

@@ -151,6 +151,7 @@ async function tryArrangement(
     uid: host.isRoot ? FIRST_ENVIRONMENT_UID : null,
     passwdPath: null,
     hostsPath: null,
+    objects: undefined,
     network:
       arrangement.kind === 'bubblewrap' && arrangement.hardened ? ('none' as const) : ('full' as const),
     ephemeralMb: 1,

@@ -1,4 +1,5 @@
 import type { NetworkAccess } from '../registry/types.ts'
+import type { ObjectPlaces } from './frames.ts'
 
 /** How strongly a process is kept apart, weakest first. */
 export const ISOLATION_LEVELS = ['none', 'standard', 'hardened'] as const
@@ -84,6 +85,8 @@ export interface LaunchedProcess {
   readonly sandboxAddress: string
   /** Its own /tmp on this machine. */
   readonly temporaryDirectory: string
+  /** Where large values lie, as the process sees it; absent: it cannot have any. */
+  readonly objects?: ObjectPlaces | undefined
   /** Who may take over its /tmp once it has ended, by a key of the engine's; undefined: nobody. */
   temporaryFor: string | undefined
   /** Takes over what waits in a /tmp for `key`, if something does. Never rejects. */

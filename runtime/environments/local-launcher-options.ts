@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import type { Segments } from '../objects/segments.ts'
 import type { Rng } from '../rng.ts'
 import type { GpuDevice } from './gpu-devices.ts'
 import type { IsolationChoice } from './isolation.ts'
@@ -13,6 +14,8 @@ export interface LocalLauncherOptions {
   socketDirectory: string
   /** What functions may import without bringing it; absent or null for nothing. */
   librariesDirectory?: string | null | undefined
+  /** Where environments get folders for large values; absent: they cannot have any. */
+  objects?: Pick<Segments, 'openEnvironment' | 'endEnvironment'> | undefined
   isolation: IsolationChoice
   /** Less than this is refused with EngineError 'unsupported'. */
   requireIsolation?: IsolationLevel | undefined

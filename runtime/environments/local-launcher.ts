@@ -6,6 +6,7 @@ import type { Timer } from '../clock.ts'
 import { entryPath } from '../entries.ts'
 import { EngineError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { ObjectFolders } from '../objects/segment-folders.ts'
 import {
   makeEnvironmentFolder,
   optRootOf,
@@ -23,9 +24,11 @@ import {
   type Launcher,
   type LaunchRequest,
 } from './launcher.ts'
+import { heapLimitMb, realNodePath } from './node-arguments.ts'
+import { nativeMapper, placesOf } from './object-places.ts'
 import type { LocalLauncherOptions } from './local-launcher-options.ts'
 import { LocalProcess } from './local-process.ts'
-import { sandboxCommand, VIEW, type SandboxHost } from './sandbox.ts'
+import { sandboxCommand, VIEW, type SandboxContent, type SandboxHost } from './sandbox.ts'
 import { SpentFolders } from './spent-folders.ts'
 import { startSpawner, type SpawnerConnection } from './spawner/client.ts'
 import type { SpawnerEvent, SpawnerRequest, SpawnerSettings } from './spawner/protocol.ts'
@@ -57,7 +60,7 @@ export async function createLocalLauncher(options: LocalLauncherOptions): Promis
     directory: shared,
     dataDirectory: options.dataDirectory,
     socketDirectory: options.socketDirectory,
-    programs: [entryPath('environment.cjs'), entryPath('bootstrap.py')],
+    programs: [entryPath('environment.cjs'), entryPath('bootstrap.py'), ...nativeMapper()],
     librariesDirectory: options.librariesDirectory,
   })
   const cgroup =
@@ -157,12 +160,13 @@ class LocalLauncher implements Launcher {
       const { parent } = this.#parts
       folder = await makeEnvironmentFolder(parent, request.environmentId, uid, request.layerDirectories)
       const passwdPath = await this.#passwdPath(uid)
-      started = this.#prepare(request, folder, uid)
+      const objects = this.#parts.options.objects?.openEnvironment(request.environmentId, uid)
+      started = this.#prepare(request, folder, uid, objects)
       this.#processes.set(request.environmentId, started)
-      await this.#start(request, folder, uid, passwdPath, started)
+      await this.#start(request, { ...folder, uid, passwdPath, objects }, started)
       return started
     } catch (error) {
-      if (started === undefined) void this.#release(folder, uid)
+      if (started === undefined) void this.#release(request.environmentId, folder, uid)
       else started.end(KILLED) // which releases, once
       if (error instanceof EngineError) throw error
       throw new EngineError('unavailable', `An environment could not be started: ${messageOf(error)}`, {
@@ -183,7 +187,12 @@ class LocalLauncher implements Launcher {
     await removeFolder(this.#parts.shared, this.#log)
   }
 
-  #prepare(request: LaunchRequest, folder: EnvironmentFolder, uid: number | null): LocalProcess {
+  #prepare(
+    request: LaunchRequest,
+    folder: EnvironmentFolder,
+    uid: number | null,
+    objects: ObjectFolders | undefined,
+  ): LocalProcess {
     const { arrangement } = this.#parts.isolation
     const ownView = arrangement.kind !== 'group'
     return new LocalProcess({
@@ -198,28 +207,27 @@ class LocalLauncher implements Launcher {
       sharesUser: ownView && uid === null,
       sandboxAddress: ownView ? folder.sandboxAddress : LOOPBACK,
       temporaryDirectory: ownView ? folder.temporaryDirectory : '/tmp',
+      objects: placesOf(objects, this.#parts.host.runtimeDirectory, ownView),
       send: (message) => this.#send(message),
       inherit: (key) => this.#spent.handOver(key, folder.temporaryDirectory, uid),
       onExit: (temporaryFor) => {
         this.#processes.delete(request.environmentId)
         const keeps = ownView && !this.#closing
-        void this.#release(folder, uid, keeps ? temporaryFor : undefined)
+        void this.#release(request.environmentId, folder, uid, keeps ? temporaryFor : undefined)
       },
     })
   }
 
   async #start(
     request: LaunchRequest,
-    folder: EnvironmentFolder,
-    uid: number | null,
-    passwdPath: string | null,
+    folder: EnvironmentFolder & Pick<SandboxContent, 'uid' | 'passwdPath' | 'objects'>,
     started: LocalProcess,
   ): Promise<void> {
     const { host, isolation } = this.#parts
     const ownView = isolation.arrangement.kind !== 'group'
     const nodePath = realNodePath(request.nodePath)
     const gpuMinors = minorsOf(this.#parts.options.gpus ?? [], request.gpuIndices)
-    const content = { ...request, ...folder, nodePath, uid, passwdPath, gpuMinors }
+    const content = { ...request, ...folder, nodePath, gpuMinors }
     const program = [
       ownView ? VIEW.node : nodePath,
       ...request.nodeArguments,
@@ -251,7 +259,7 @@ class LocalLauncher implements Launcher {
         workingDirectory: ownView ? '/' : folder.taskDirectory,
         shape,
         seccompPath,
-        uid,
+        uid: folder.uid,
         heapLimitMb: heapLimitMb(request.nodeArguments),
       })
     }).finally(() => {
@@ -369,7 +377,13 @@ class LocalLauncher implements Launcher {
   }
 
   /** A user is free again when nothing of it is left. */
-  async #release(folder: EnvironmentFolder | undefined, uid: number | null, heir?: string): Promise<void> {
+  async #release(
+    environmentId: string,
+    folder: EnvironmentFolder | undefined,
+    uid: number | null,
+    heir?: string,
+  ): Promise<void> {
+    this.#parts.options.objects?.endEnvironment(environmentId)
     if (folder !== undefined) await this.#spent.release(folder, heir)
     if (uid !== null) this.#users.giveBack(uid)
   }
@@ -380,17 +394,4 @@ class LocalLauncher implements Launcher {
     const user = uid ?? (hardened ? (process.getuid?.() ?? null) : null)
     return user === null ? Promise.resolve(null) : this.#users.passwdPath(user)
   }
-}
-
-function realNodePath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch (error) {
-    throw new EngineError('unavailable', `There is no Node.js at ${path}.`, { cause: error })
-  }
-}
-
-function heapLimitMb(nodeArguments: readonly string[]): number | null {
-  const flag = nodeArguments.find((argument) => argument.startsWith('--max-old-space-size='))
-  return flag === undefined ? null : Number(flag.slice(flag.indexOf('=') + 1))
 }

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors.ts'
+import type { ObjectPlaces } from './frames.ts'
 import type { LaunchedProcess, ProcessExit, ProcessLimits } from './launcher.ts'
 import type { SpawnerRequest } from './spawner/protocol.ts'
 
@@ -15,6 +16,7 @@ export interface LocalProcessParts {
   readonly sharesUser: boolean
   readonly sandboxAddress: string
   readonly temporaryDirectory: string
+  readonly objects: ObjectPlaces | undefined
   readonly send: (request: SpawnerRequest) => void
   /** Moves a /tmp that waits for `key` into this one's. */
   readonly inherit: (key: string) => Promise<void>
@@ -34,6 +36,7 @@ export class LocalProcess implements LaunchedProcess {
   readonly sharesUser: boolean
   readonly sandboxAddress: string
   readonly temporaryDirectory: string
+  readonly objects: ObjectPlaces | undefined
   readonly exited: Promise<ProcessExit>
   temporaryFor: string | undefined
   readonly #parts: LocalProcessParts
@@ -56,6 +59,7 @@ export class LocalProcess implements LaunchedProcess {
     this.sharesUser = parts.sharesUser
     this.sandboxAddress = parts.sandboxAddress
     this.temporaryDirectory = parts.temporaryDirectory
+    this.objects = parts.objects
     this.exited = new Promise((resolve) => (this.#settle = resolve))
   }
 

@@ -1,4 +1,5 @@
 import type { NetworkAccess } from '../registry/types.ts'
+import type { ObjectFolders } from '../objects/segment-folders.ts'
 import type { TreeShape } from './spawner/protocol.ts'
 
 /** How processes are kept apart on this machine, weakest last. */
@@ -16,6 +17,9 @@ export const VIEW = {
   libraries: '/var/runtime/node_modules',
   cache: '/var/lang/cache',
   sockets: '/var/lambent',
+  /** Large values: in shared memory, and on disk. */
+  memory: '/var/lang/memory',
+  disk: '/var/lang/disk',
 } as const
 
 /** What of this machine every sandbox is built from; read once. */
@@ -65,6 +69,8 @@ export interface SandboxContent {
   readonly passwdPath: string | null
   /** A file to see as /etc/hosts; null for the machine's. */
   readonly hostsPath: string | null
+  /** Its folders for large values; undefined for none. */
+  readonly objects: ObjectFolders | undefined
   readonly network: NetworkAccess
   readonly ephemeralMb: number
   /** N of each device node /dev/nvidiaN of the GPUs that it holds. */
@@ -208,6 +214,8 @@ const commonView = (host: SandboxHost, content: SandboxContent): string[] =>
     ['--ro-bind', host.runtimeDirectory, VIEW.runtime],
     host.librariesDirectory === null ? [] : ['--ro-bind', host.librariesDirectory, VIEW.libraries],
     ['--ro-bind', host.socketDirectory, VIEW.sockets],
+    content.objects?.memory ? ['--bind', content.objects.memory, VIEW.memory] : [],
+    content.objects?.disk ? ['--bind', content.objects.disk, VIEW.disk] : [],
     content.passwdPath === null ? [] : ['--ro-bind', content.passwdPath, '/etc/passwd'],
     content.hostsPath === null ? [] : ['--ro-bind', content.hostsPath, '/etc/hosts'],
     ['--remount-ro', '/'],
@@ -250,6 +258,7 @@ const VIEW_SCRIPT = `exec 2>&3
 set -e
 task=$1 cache=$2 temporary=$3 node=$4 runtime=$5 sockets=$6 skeleton=$7; shift 7
 opt=$1 data=$2 resolver=$3 passwd=$4 hosts=$5 writable=$6 libraries=$7; shift 7
+memory=$1 disk=$2; shift 2
 exec 4<"$task" 5<"$cache" 6<"$temporary" 7<"$node" 8<"$runtime" 9<"$sockets"
 fd=/proc/self/fd
 [ -z "$resolver" ] || names=$(cat "$resolver")
@@ -257,9 +266,11 @@ fd=/proc/self/fd
 [ -z "$hosts" ] || [ ! -e /etc/hosts ] || mount -n --bind "$hosts" /etc/hosts
 if [ -n "$opt" ]; then mount -n --bind "$opt" /opt; mount -n -o remount,bind,ro /opt
 else mount -n -t tmpfs -o ro,mode=755 tmpfs /opt; fi
-cd "$skeleton"
-mount -n -t overlay -o ro,lowerdir=.:/var overlay /var
+cd "\${disk:-/}" # kept open this way: what it lies in may be covered next
+(cd "$skeleton"; mount -n -t overlay -o ro,lowerdir=.:/var overlay /var)
+[ -z "$disk" ] || mount -n -c --bind . ${VIEW.disk}
 cd /
+[ -z "$memory" ] || mount -n --bind "$memory" ${VIEW.memory}
 mount -n -c --bind $fd/4 ${VIEW.task}
 mount -n -o remount,bind,ro ${VIEW.task}
 mount -n -c --bind $fd/5 ${VIEW.cache}
@@ -303,4 +314,6 @@ const viewArguments = (host: SandboxHost, content: SandboxContent): string[] => 
   content.hostsPath ?? '',
   host.writableMounts.join('\n'),
   host.librariesDirectory ?? '',
+  content.objects?.memory ?? '',
+  content.objects?.disk ?? '',
 ]

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { Log } from '../log.ts'
+import type { Segments } from '../objects/segments.ts'
 import type { CodePackages } from '../registry/packages.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Rng } from '../rng.ts'
@@ -17,6 +18,7 @@ import { initStartEvent } from './init-events.ts'
 import { extensionSettings, heapArguments, needsBridge, runtimeProcess } from './runtime-families.ts'
 import type { RuntimeLibraries } from './runtime-libraries.ts'
 import type { RuntimeSupport } from './runtime-support.ts'
+import { adopting, EnvironmentValues } from './value-exchange.ts'
 import { functionVariables, startTimeVariables } from './variables.ts'
 
 const CODE_CACHE_NAME = 'code.cache'
@@ -72,8 +74,11 @@ export function createStarter(parts: {
   libraries?: Pick<RuntimeLibraries, 'serves'> | undefined
   /** Where functions get credentials of their own; undefined: nobody asks for any. */
   sessions?: Pick<KeyRing, 'openSession' | 'closeSession'> | undefined
+  /** Large values between environments; undefined: there are none. */
+  segments?: Segments | undefined
 }): EnvironmentStarter {
-  const { gateway, packages, journal, clock, rng, log, bootEpoch, support, libraries, sessions } = parts
+  const { gateway, packages, journal, clock, rng, log, bootEpoch, support, libraries, sessions, segments } =
+    parts
   let started = 0
 
   const starter: EnvironmentStarter = {
@@ -87,8 +92,9 @@ export function createStarter(parts: {
         nodeVersion: binary.version,
         epoch: bootEpoch * 2 ** 32 + started,
       }
-      const environment = new Environment({ identity, owner, clock, journal })
-      gateway.expect(identity.id, environment)
+      const values = segments && new EnvironmentValues(segments, identity.id)
+      const environment = new Environment({ identity, owner, clock, journal, values })
+      gateway.expect(identity.id, values === undefined ? environment : adopting(environment, values))
       const own = dedicatedTo !== undefined && !needsBridge(dedicatedTo)
       launcher
         .launch({
@@ -146,6 +152,8 @@ export function createStarter(parts: {
       })
       environment.intake.event(initStartEvent(clock.nowMs(), version, environment))
       process.temporaryFor = environment.poolKey
+      // What runs beside the handlers of a version (and tenant) is theirs, too.
+      segments?.assign(environment.id, environment.poolKey.split('\n\n')[0] ?? '')
       await process.inheritTemporary(environment.poolKey)
       await packages.link(version.codePackage, process.taskDirectory)
       const importsLibraries = (await libraries?.serves(version.codePackage)) ?? false
@@ -191,6 +199,7 @@ export function createStarter(parts: {
         refPrefix: `o${environment.identity.epoch.toString(36)}`,
         lendsCpu: (version.execution.resources['cpu'] ?? 0) > 0,
         ...(codeCachePath === undefined ? {} : { codeCachePath }),
+        ...(process.objects === undefined ? {} : { objects: process.objects }),
         ...(bridged === undefined
           ? {}
           : {

@@ -24,9 +24,6 @@ export const PART_ALIGNMENT = 64
 /** More bytes than this are no value: V8 makes no larger ArrayBuffer of memory that is not its own. */
 export const MAX_SEGMENT_BYTES = 2 ** 32 - 4096
 
-/** From this size on a value lies in a segment and does not travel in frames. */
-export const LARGE_BYTES = 256 * 1024
-
 /** A location's text is short, or it is none. */
 const MAX_LOCATION_BYTES = 4 * 1024 * 1024
 const FILE_NAME = /^[a-z][a-z0-9-]{0,40}$/

@@ -14,8 +14,6 @@ export class Segment {
   readonly sizeBytes: number
   /** The environment that wrote it; '' for the engine itself. */
   readonly maker: string
-  /** How it is called inside the engine, in place of a value. */
-  readonly body: Buffer
   place: SegmentPlace
   /** Refs and arguments that name it. */
   uses = 0
@@ -23,6 +21,8 @@ export class Segment {
   leases = 0
   /** Somebody had it who is not of its maker's function: its memory is never written again. */
   wasAbroad = false
+  /** Somebody has kept it, or had it: when nobody does any more, nobody will. */
+  wasHeld = false
   /** It is being copied to disk. */
   isSpilling = false
   isGone = false
@@ -40,7 +40,11 @@ export class Segment {
     this.place = parts.place
     this.sizeBytes = parts.sizeBytes
     this.maker = parts.maker
-    this.body = Buffer.from(parts.name, 'latin1')
+  }
+
+  /** How it is called inside the engine, in place of a value. */
+  get body(): Buffer {
+    return Buffer.from(this.name, 'latin1')
   }
 
   /** Bytes of the value. */

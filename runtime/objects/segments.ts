@@ -24,6 +24,7 @@ import {
 import { writeRoom } from './room.ts'
 import type { ObjectFolders, SegmentFolders } from './segment-folders.ts'
 import { Segment } from './segment.ts'
+import { objectLost, objectTooLarge, storeFull, type SegmentUsage } from './object-errors.ts'
 import { SpareSegments } from './spare-segments.ts'
 import { Spilling } from './spilling.ts'
 
@@ -34,13 +35,6 @@ interface Guest {
   domain: string | undefined
   /** Segments it was given and has not given back, with how often. */
   readonly leases: Map<string, number>
-}
-
-/** What segments take, and may take. */
-export interface SegmentUsage {
-  readonly count: number
-  readonly memory: { readonly usedBytes: number; readonly limitBytes: number; readonly spareBytes: number }
-  readonly disk: { readonly usedBytes: number; readonly limitBytes: number }
 }
 
 /** A quarter of the memory may lie ready to be written anew. */
@@ -62,6 +56,11 @@ export class Segments {
   readonly #guests = new Map<string, Guest>()
   /** Least recently used first. */
   readonly #segments = new Map<string, Segment>()
+  /** Nobody inside the engine can name them any more. */
+  readonly #names = new FinalizationRegistry<Segment>((segment) => {
+    segment.wasHeld = true
+    this.#freeWhenUnused(segment)
+  })
   readonly #roomFile: number
   #isClosed = false
   #count = 0
@@ -129,13 +128,14 @@ export class Segments {
   }
 
   /**
-   * Takes over the segment whose location an environment tells. Whoever keeps what it returns calls `retain`
-   * in the same turn; nobody does: it is freed.
+   * Takes over the segment whose location an environment tells, and returns what it is called inside the
+   * engine. It is freed when all who called `retain` have called `release` and nobody has it open; what
+   * nobody has retained or opened, when the result is garbage.
    *
    * Throws a RangeError for what no environment of ours says, and EngineError 'throttled' (detail
    * 'object-store-full').
    */
-  adopt(environmentId: string, body: Buffer): Segment {
+  adopt(environmentId: string, body: Buffer): Buffer {
     const guest = this.#guests.get(environmentId)
     if (guest === undefined) throw new RangeError('An environment that is gone tells of a value.')
     const location = readLocation(body)
@@ -156,7 +156,7 @@ export class Segments {
     place: SegmentPlace,
     parts: Location['parts'],
     refs: readonly string[] = [],
-  ): Segment {
+  ): Buffer {
     const found = lstatSync(path)
     return this.#admit(path, { parts, refs }, place, found.size, '')
   }
@@ -166,10 +166,10 @@ export class Segments {
    * 'object-store-full') and 'too-large'.
    */
   draftPath(sizeBytes: number): { path: string; place: SegmentPlace } {
-    if (sizeBytes > MAX_SEGMENT_BYTES) throw tooLarge(sizeBytes)
+    if (sizeBytes > MAX_SEGMENT_BYTES) throw objectTooLarge(sizeBytes)
     const fits = (place: SegmentPlace): boolean => this.#used[place] + sizeBytes <= this.#limits[place]
     const place = (['memory', 'disk'] as const).find(fits)
-    if (place === undefined) throw this.#full(sizeBytes)
+    if (place === undefined) throw storeFull(sizeBytes, this.usage)
     this.#count += 1
     return { path: this.#folders.segmentPath(place, `draft-${this.#count}`), place }
   }
@@ -177,13 +177,15 @@ export class Segments {
   /** The segment that `body` names. Throws EngineError 'not-found' (detail 'object-lost'). */
   find(body: Buffer): Segment {
     const segment = this.#segments.get(body.toString('latin1'))
-    if (segment === undefined) throw lost('its segment is gone')
+    if (segment === undefined) throw objectLost('its segment is gone')
     return segment
   }
 
   /** One more names the segment. */
   retain(body: Buffer): void {
-    this.find(body).uses += 1
+    const segment = this.find(body)
+    segment.uses += 1
+    segment.wasHeld = true
   }
 
   /** One less names it; the last one frees it. */
@@ -206,6 +208,7 @@ export class Segments {
     if (times === 0) this.#link(segment, environmentId)
     guest.leases.set(segment.name, times + 1)
     segment.leases += 1
+    segment.wasHeld = true
     const maker = this.#guests.get(segment.maker)
     if (maker !== guest && (maker?.domain === undefined || maker.domain !== guest.domain))
       segment.wasAbroad = true
@@ -273,9 +276,9 @@ export class Segments {
     place: SegmentPlace,
     sizeBytes: number,
     maker: string,
-  ): Segment {
+  ): Buffer {
     try {
-      if (sizeBytes > MAX_SEGMENT_BYTES) throw tooLarge(sizeBytes)
+      if (sizeBytes > MAX_SEGMENT_BYTES) throw objectTooLarge(sizeBytes)
       this.#assertRoom(place, sizeBytes)
     } catch (error) {
       unlink(from, () => {})
@@ -291,11 +294,10 @@ export class Segments {
     this.#segments.set(segment.name, segment)
     this.#used[place] += sizeBytes
     this.#tellRoom()
-    setImmediate(() => {
-      this.#freeWhenUnused(segment)
-      this.#spilling.check()
-    })
-    return segment
+    setImmediate(() => this.#spilling.check())
+    const { body } = segment
+    this.#names.register(body, segment)
+    return body
   }
 
   /** Processes look before they write; those that wrote at the same time are borne with. */
@@ -305,22 +307,7 @@ export class Segments {
       this.#spares.giveAllBack()
     const over = this.#used[place] + sizeBytes - limit
     const bearable = limit / OVERSHOOT_SHARE + (place === 'memory' ? this.#spilling.spillableBytes() : 0)
-    if (over > bearable) throw this.#full(sizeBytes)
-  }
-
-  #full(sizeBytes: number): EngineError {
-    const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
-    const { memory, disk } = this.usage
-    return new EngineError(
-      'throttled',
-      `There is no room for an object of ${megabytes(sizeBytes)}: ${megabytes(memory.usedBytes)} of ` +
-        `${megabytes(memory.limitBytes)} of shared memory and ${megabytes(disk.usedBytes)} of ` +
-        `${megabytes(disk.limitBytes)} of disk are taken.`,
-      {
-        detail: 'object-store-full',
-        hint: 'Release refs that are not needed, or raise LAMBENT_OBJECT_STORE_MB and LAMBENT_OBJECT_SPILL_MB.',
-      },
-    )
+    if (over > bearable) throw storeFull(sizeBytes, this.usage)
   }
 
   #link(segment: Segment, environmentId: string): void {
@@ -332,7 +319,7 @@ export class Segments {
       )
     } catch (error) {
       this.#log.error('a segment cannot be handed on', { segment: name, place, message: messageOf(error) })
-      throw lost(`its segment in ${place} cannot be opened: ${messageOf(error)}`)
+      throw objectLost(`its segment in ${place} cannot be opened: ${messageOf(error)}`)
     }
   }
 
@@ -350,7 +337,7 @@ export class Segments {
   }
 
   #freeWhenUnused(segment: Segment): void {
-    if (segment.uses > 0 || segment.leases > 0 || segment.isGone) return
+    if (segment.uses > 0 || segment.leases > 0 || segment.isGone || !segment.wasHeld) return
     segment.isGone = true
     this.#segments.delete(segment.name)
     this.#used[segment.place] -= segment.sizeBytes
@@ -379,21 +366,4 @@ export class Segments {
       0,
     )
   }
-}
-
-function lost(reason: string): EngineError {
-  return new EngineError('not-found', `The object is lost: ${reason}.`, {
-    detail: 'object-lost',
-    hint: 'Make it again: run the task that made it, or put it once more.',
-  })
-}
-
-function tooLarge(sizeBytes: number): EngineError {
-  return new EngineError(
-    'too-large',
-    `An object of ${sizeBytes} bytes is larger than ${MAX_SEGMENT_BYTES}.`,
-    {
-      hint: 'Cut it into several objects.',
-    },
-  )
 }

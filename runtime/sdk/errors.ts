@@ -30,6 +30,11 @@ export class ObjectLost extends Error {
   override readonly name = 'ObjectLost'
 }
 
+/** There is no room for a large value, neither in shared memory nor on disk. */
+export class ObjectStoreFull extends Error {
+  override readonly name = 'ObjectStoreFull'
+}
+
 /** No node can ever meet what was asked for, or something that the call names does not exist. */
 export class Infeasible extends Error {
   override readonly name = 'Infeasible'
@@ -58,6 +63,7 @@ export const SDK_ERRORS = {
   LimitReached,
   MailboxFull,
   ObjectLost,
+  ObjectStoreFull,
   TaskCancelled,
   TaskCrashed,
   TimeoutError,

@@ -61,9 +61,9 @@ export class SegmentsWorld implements AsyncDisposable {
           floats: megabytes * 250_000,
           first,
         })
-        const segment = this.segments.adopt(id, Buffer.from(location, 'latin1'))
-        this.segments.retain(segment.body)
-        return { body: segment.body, tookMs }
+        const body = this.segments.adopt(id, Buffer.from(location, 'latin1'))
+        this.segments.retain(body)
+        return { body, tookMs }
       },
       map: async (body, name = 'value') => {
         const location = this.segments.lend(body, id).toString('latin1')

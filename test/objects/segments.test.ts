@@ -1,5 +1,7 @@
 import { existsSync, linkSync, lstatSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { isEngineError } from '../../runtime/errors.ts'
@@ -10,6 +12,9 @@ import { createFakeClock } from '../support/clock.ts'
 import { until } from '../support/until.ts'
 import { SegmentsWorld } from './segments-world.ts'
 import { sumOf, valueOf } from './value-program.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void // the flag has made it
 
 const values = suite('segments')
 const hasMapper = findNativeMapper() !== undefined
@@ -187,14 +192,25 @@ values('a process that tells of a value that is not there breaks the protocol', 
   assert.not.throws(tell('short'))
 })
 
-values('a value that nobody keeps is freed', async () => {
+values('a value that nobody keeps is freed once it was open, or cannot be named any more', async () => {
   await using world = new SegmentsWorld()
   const { id, memory } = world.environment()
-  writeFileSync(join(memory ?? '', 'w1'), Buffer.alloc(1000))
+  const adopt = (file: string): Buffer => {
+    writeFileSync(join(memory ?? '', file), Buffer.alloc(1000))
+    return world.segments.adopt(id, writeLocation({ file, where: 'memory', parts: [[0, 10]], refs: [] }))
+  }
+  const opened = adopt('w1')
+  adopt('w2')
+  assert.is(world.segments.usage.count, 2)
 
-  world.segments.adopt(id, writeLocation({ file: 'w1', where: 'memory', parts: [[0, 10]], refs: [] }))
+  world.segments.lend(opened, id)
+  world.segments.giveBack(id, `${opened.toString()}:1`)
 
-  await until('it is freed', () => world.segments.usage.count === 0)
+  assert.is(world.segments.usage.count, 1)
+  await until('it is freed', () => {
+    collectGarbage()
+    return world.segments.usage.count === 0
+  })
 })
 
 values(

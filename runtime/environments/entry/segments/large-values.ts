@@ -11,6 +11,7 @@ import {
 } from '../../../objects/location.ts'
 import { readRoom, ROOM_FILE, type Room } from '../../../objects/room.ts'
 import type { ObjectFolders } from '../../../objects/segment-folders.ts'
+import { Collection } from './collection.ts'
 import { openMapper, type Mapper } from './mapper.ts'
 import { takeSpare } from './spare-file.ts'
 
@@ -33,6 +34,16 @@ export interface LargeValuesParts {
   readonly giveBack: (text: string) => void
 }
 
+/** A value that the engine gave this process once. */
+interface Delivery {
+  readonly file: string
+  /** How often it is mapped. */
+  open: number
+  /** Its location may still be opened. */
+  isKept: boolean
+  isGivenBack: boolean
+}
+
 /** The kernel writes no more at once. */
 const MAX_WRITE_BYTES = 2 ** 30
 
@@ -46,6 +57,10 @@ export class LargeValues {
   #mapper: Mapper | undefined
   #roomFile: number | undefined
   #count = 0
+  /** By the location as it came: whoever keeps that may open the value again. */
+  readonly #deliveries = new WeakMap<Buffer, Delivery>()
+  readonly #kept = new FinalizationRegistry<Delivery>((delivery) => this.#letGo(delivery))
+  readonly #collection = new Collection()
 
   constructor(parts: LargeValuesParts) {
     this.#parts = parts
@@ -82,10 +97,12 @@ export class LargeValues {
 
   /**
    * The parts of a value that this process was given. Each has memory of its own, which may be written to;
-   * nobody else sees that. Throws ObjectLost.
+   * nobody else sees that, not even who maps it again. It can be opened as long as `location`, this very
+   * buffer, is kept and not dropped. Throws ObjectLost.
    */
   map(location: Buffer): Uint8Array[] {
     const { file, where, parts } = readLocation(location)
+    const delivery = this.#deliveryOf(location, file)
     this.#mapper ??= openMapper(this.#parts.mapperPath)
     let handle: number
     try {
@@ -93,7 +110,11 @@ export class LargeValues {
     } catch (error) {
       throw new SegmentLost(`The object is lost: its segment cannot be opened (${codeOf(error)}).`)
     }
-    const close = (): void => this.#parts.giveBack(`${file}:1`)
+    delivery.open += 1
+    const close = (): void => {
+      delivery.open -= 1
+      this.#giveBackWhenUnused(delivery)
+    }
     try {
       return this.#mapper.open(handle, parts, close)
     } catch (error) {
@@ -104,9 +125,31 @@ export class LargeValues {
     }
   }
 
-  /** A value that this process was given and does not look at. */
+  /** A value that this process was given and will not open again; what is open stays so. */
   drop(location: Buffer): void {
-    this.#parts.giveBack(`${readLocation(location).file}:1`)
+    this.#letGo(this.#deliveryOf(location, readLocation(location).file))
+  }
+
+  #deliveryOf(location: Buffer, file: string): Delivery {
+    const known = this.#deliveries.get(location)
+    if (known !== undefined) return known
+    const delivery = { file, open: 0, isKept: true, isGivenBack: false }
+    this.#deliveries.set(location, delivery)
+    this.#kept.register(location, delivery)
+    this.#collection.opened()
+    return delivery
+  }
+
+  #letGo(delivery: Delivery): void {
+    delivery.isKept = false
+    this.#giveBackWhenUnused(delivery)
+  }
+
+  #giveBackWhenUnused(delivery: Delivery): void {
+    if (delivery.isKept || delivery.open > 0 || delivery.isGivenBack) return
+    delivery.isGivenBack = true
+    this.#collection.closed()
+    this.#parts.giveBack(`${delivery.file}:1`)
   }
 
   #folder(where: SegmentPlace): string {

@@ -1,8 +1,5 @@
 import fs from 'node:fs'
-import { runInNewContext } from 'node:vm'
-import { setFlagsFromString } from 'node:v8'
 import { endOf, type Location } from '../../../objects/location.ts'
-import { after, monotonicMs } from '../clock.ts'
 
 /** Opens the parts of a value that lies in a file. */
 export interface Mapper {
@@ -82,7 +79,6 @@ class MemoryMapper implements Mapper {
   readonly #mmap: NativeFunction
   readonly #munmap: NativeFunction
   readonly #registry = new FinalizationRegistry<Mapping>((mapping) => this.#partClosed(mapping))
-  readonly #collection = new Collection()
 
   constructor(koffi: Koffi) {
     this.#koffi = koffi
@@ -97,7 +93,6 @@ class MemoryMapper implements Mapper {
     if (fs.fstatSync(handle).size < bytes) throw new RangeError('A segment is shorter than the value in it.')
     const pointer = this.#map(handle, bytes)
     const mapping = { pointer, bytes, onClosed, openParts: parts.length }
-    this.#collection.opened()
     return parts.map(([offset, length]) => {
       if (length === 0) {
         mapping.openParts -= 1
@@ -122,58 +117,7 @@ class MemoryMapper implements Mapper {
   #partClosed(mapping: Mapping): void {
     mapping.openParts -= 1
     if (mapping.openParts > 0) return
-    this.#collection.closed()
     // Away from this thread: it takes 66 ms per GB. Nothing else of the process is at this address by then.
     this.#munmap.async(mapping.pointer, mapping.bytes, () => mapping.onClosed())
   }
-}
-
-/** First after this, then after twice as long each time. */
-const FIRST_COLLECTION_MS = 100
-const LONGEST_COLLECTION_MS = 60_000
-/** Where the heap is large, a collection takes long: at most one part in so many of the time goes there. */
-const COLLECTION_SHARE = 50
-
-/**
- * Asks for a garbage collection now and then while mappings are open: a process that has nothing to do would
- * keep what it does not need any more for ever.
- */
-class Collection {
-  #open = 0
-  #delayMs = FIRST_COLLECTION_MS
-  #leastMs = 0
-  #cancel: (() => void) | undefined
-  #collect: (() => void) | undefined
-
-  opened(): void {
-    this.#open += 1
-    this.#delayMs = Math.max(FIRST_COLLECTION_MS, this.#leastMs)
-    this.#cancel?.()
-    this.#schedule()
-  }
-
-  closed(): void {
-    this.#open -= 1
-  }
-
-  #schedule(): void {
-    this.#cancel = after(this.#delayMs, () => {
-      this.#cancel = undefined
-      if (this.#open === 0) return
-      this.#collect ??= collector()
-      const startedAt = monotonicMs()
-      this.#collect()
-      this.#leastMs = (monotonicMs() - startedAt) * COLLECTION_SHARE
-      this.#delayMs = Math.max(this.#leastMs, Math.min(this.#delayMs * 2, LONGEST_COLLECTION_MS))
-      this.#schedule()
-    })
-  }
-}
-
-/** The garbage collector, which nothing else in this process gets to see. */
-function collector(): () => void {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void // the flag has made it
-  setFlagsFromString('--no-expose-gc')
-  return collect
 }
