@@ -6,9 +6,11 @@ import type { Manifests } from './invoke/manifests.ts'
 import type { Requests } from './invoke/requests.ts'
 import { OutsideRefs } from './invoke/outside-refs.ts'
 import { Tasks } from './invoke/task-calls.ts'
+import { refusalFailure } from './invoke/task-errors.ts'
 import { TaskRecorder } from './invoke/task-records.ts'
 import type { Log } from './log.ts'
 import { ObjectTable } from './objects/object-table.ts'
+import type { Segments } from './objects/segments.ts'
 import type { Registry } from './registry/registry.ts'
 import type { Rng } from './rng.ts'
 import type { Cluster } from './scheduler/cluster.ts'
@@ -31,6 +33,7 @@ export interface ComputingParts {
   readonly scheduler: Scheduler
   readonly cluster: Cluster
   readonly manifests: Manifests
+  readonly segments: Segments
   /** A task has ended and is written down. */
   readonly onRecord: (record: RunRecord) => void
   readonly groups: PlacementGroups
@@ -52,8 +55,9 @@ export interface Computing {
 
 /** Wires tasks, objects, actors and groups into the engine. */
 export function createComputing(parts: ComputingParts): Computing {
-  const { clock, rng, journal, requests, registry, scheduler, manifests, onRecord } = parts
-  const objects = new ObjectTable()
+  const { clock, rng, journal, requests, registry, scheduler, manifests, onRecord, segments } = parts
+  const objects = new ObjectTable({ segments, encode: (error) => encodeFailure(refusalFailure(error)) })
+  requests.on('unmap', ({ environment, fields: [text = ''] }) => segments.giveBack(environment.id, text))
   const tasks = new Tasks({
     ...{ objects, requests, scheduler, manifests, clock },
     resolver: registry,

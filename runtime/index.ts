@@ -40,6 +40,7 @@ import type { Nodes } from './scheduler/nodes.ts'
 import { Scheduler } from './scheduler/scheduler.ts'
 import type { Journal } from './store/journal.ts'
 import { LogGroups } from './store/log-groups.ts'
+import { openSegments } from './objects/open-segments.ts'
 import { openStore } from './store/open.ts'
 import { initLimit, packagesRunning, quiet, runtimesOf } from './upkeep.ts'
 import { packageVersion } from './version.ts'
@@ -154,7 +155,10 @@ async function openEngine(
   const libraries = new RuntimeLibraries({ clock, rng, log })
   const gpus = await findGpus(config, clock, log)
   opened.push(() => gpus.check?.close())
+  const segments = openSegments(config, { clock, rng, log })
+  opened.push(() => segments.close())
   const launcher = await createLocalLauncher({
+    objects: segments,
     librariesDirectory: libraries.directory,
     dataDirectory: config.dataDirectory,
     socketDirectory,
@@ -174,7 +178,7 @@ async function openEngine(
   const support = new RuntimeSupport({ log })
   const { bootEpoch } = store
   const starter = createStarter({
-    ...{ gateway, packages, journal, clock, rng, log, bootEpoch, support, libraries },
+    ...{ gateway, packages, journal, clock, rng, log, bootEpoch, support, libraries, segments },
     sessions: config.auth === 'open' ? undefined : keys,
   })
   const spares = new Spares({ perVersion: config.spares, starter, launcher, clock })
@@ -287,6 +291,7 @@ async function openEngine(
   path.events = events.queue
   const computing = createComputing({
     ...{ clock, rng, log, store, journal, requests, registry, scheduler, cluster, groups, manifests },
+    segments,
     onRecord: (record) => feed.emit('run-finished', runSubject(record)),
   })
   opened.push(() => computing.close())
@@ -333,6 +338,7 @@ async function openEngine(
     await scheduler.close()
     gpus.check?.close()
     await launcher.close()
+    await segments.close()
     gateway.close()
     await packages.close()
     await store.close()

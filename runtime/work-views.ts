@@ -2,7 +2,6 @@ import type { Clock } from './clock.ts'
 import { FLAG } from './environments/frames.ts'
 import type { TaskRun } from './invoke/task-run.ts'
 import type { ObjectEntry, ObjectTable } from './objects/object-table.ts'
-import { endOf, readLocation } from './objects/location.ts'
 import type { Tasks } from './invoke/task-calls.ts'
 import type { Scheduler } from './scheduler/scheduler.ts'
 import type { Scope } from './store/journal.ts'
@@ -54,13 +53,13 @@ export interface WorkViews {
 export function createWorkViews(parts: {
   readonly clock: Clock
   readonly tasks: Pick<Tasks, 'runs'>
-  readonly objects: Pick<ObjectTable, 'entries'>
+  readonly objects: Pick<ObjectTable, 'entries' | 'whereIs'>
   readonly scheduler: Pick<Scheduler, 'reasonFor'>
 }): WorkViews {
   const { clock, tasks, objects, scheduler } = parts
   return {
     tasks: (limit) => firstOf(tasks.runs, limit).map((run) => viewTask(run, clock, scheduler)),
-    objects: (limit) => firstOf(objects.entries, limit).map(viewObject),
+    objects: (limit) => firstOf(objects.entries, limit).map((entry) => viewObject(entry, objects)),
   }
 }
 
@@ -100,11 +99,9 @@ function viewTask(run: TaskRun, clock: Clock, scheduler: Pick<Scheduler, 'reason
   }
 }
 
-function viewObject({ id, isSettled, flags, body, pins }: ObjectEntry): ObjectView {
+function viewObject(entry: ObjectEntry, objects: Pick<ObjectTable, 'whereIs'>): ObjectView {
+  const { id, isSettled, flags, pins } = entry
   if (!isSettled) return { id, state: 'pending', sizeBytes: 0, holders: pins }
   const state = (flags & FLAG.error) === 0 ? 'ready' : 'failed'
-  if ((flags & FLAG.object) === 0)
-    return { ...{ id, state, place: 'engine' }, sizeBytes: body.length, holders: pins }
-  const { where, parts } = readLocation(body)
-  return { ...{ id, state, place: where }, sizeBytes: endOf(parts), holders: pins }
+  return { ...{ id, state }, ...objects.whereIs(entry), holders: pins }
 }

@@ -38,8 +38,7 @@ export class Environment implements GatewayMember, InvocationHost {
   readonly startedAtMs: number
   owner: EnvironmentOwner<Environment>
   process: LaunchedProcess | undefined
-  /** The process once it exists; undefined when it could not be started. */
-  readonly adopted: Promise<LaunchedProcess | undefined>
+  readonly adopted: Promise<LaunchedProcess | undefined> // the process once it exists, if it ever does
   version: FunctionVersion | undefined
   poolKey = '' // that of its pool: whose /tmp it takes over, and who takes over its own
   stream = -1 // the journal's number of its log stream
@@ -220,7 +219,6 @@ export class Environment implements GatewayMember, InvocationHost {
 
   logConnected = (): void => this.#sockets.opened()
   logBytes = (chunk: Buffer): void => this.intake.push(chunk)
-
   logEnded(): void {
     this.intake.end()
     this.#sockets.closed()

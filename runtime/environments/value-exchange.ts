@@ -32,8 +32,13 @@ export class EnvironmentValues {
    */
   receive(type: number, flags: number, extra: number, frame: Buffer): Travelling {
     const start = leadBytes(type, extra, frame)
-    const value = this.#adopt(flags, frame.subarray(start))
-    return { flags: value.flags, body: Buffer.concat([frame.subarray(0, start), value.body]) }
+    const lead = frame.subarray(0, start)
+    try {
+      return { flags, body: this.#segments.adopt(this.#environmentId, frame.subarray(start), lead) }
+    } catch (error) {
+      if (!isEngineError(error)) throw error
+      return { flags: failed(flags), body: Buffer.concat([lead, packFailure(error)]) }
+    }
   }
 
   /** What to tell a process in place of the engine's name of a segment; an error where the object is lost. */
@@ -56,15 +61,6 @@ export class EnvironmentValues {
       attachments.map(({ refId, flags, body }) => ({ refId, ...this.lend(flags, body) })),
       lent.flags,
     )
-  }
-
-  #adopt(flags: number, body: Buffer): Travelling {
-    try {
-      return { flags, body: this.#segments.adopt(this.#environmentId, body) }
-    } catch (error) {
-      if (!isEngineError(error)) throw error
-      return { flags: failed(flags), body: packFailure(error) }
-    }
   }
 }
 

@@ -134,7 +134,7 @@ export class Tasks {
 
   // -- operations
 
-  #task({ environment, id, fields, payload }: Request): void {
+  #task({ environment, id, flags, fields, payload }: Request): void {
     const [run, functionText = '', exportName = '', options = '', topRefs = ''] = fields
     const { objects } = this.#parts
     const parent = invocationOf(environment, run)
@@ -147,7 +147,7 @@ export class Tasks {
       const topIds = topRefs === '' ? NONE : topRefs.split(',').map((one) => one.slice(one.indexOf(':') + 1))
       const start = (shape: TaskShape, settled: ObjectEntry): void => {
         const task = this.#begin(settled, shape, parent, depthOf(parent) + 1, { environment, id, holdings })
-        task.start(payload, topIds)
+        task.start(payload, topIds, flags)
       }
       const { version } = environment
       if (version === undefined) return
@@ -187,8 +187,10 @@ export class Tasks {
     try {
       const entry = objects.create(refIdOf(environment, id), holdings.refs)
       const location = flags & FLAG.object
-      objects.resolve(entry, location, Buffer.from(payload), location === 0 ? refsOf(payload) : NONE)
-      environment.connection?.answer(id, 0, EMPTY)
+      if (flags & FLAG.error)
+        objects.reject(entry, Buffer.from(payload)) // there was no room for it
+      else objects.resolve(entry, location, Buffer.from(payload), location === 0 ? refsOf(payload) : NONE)
+      environment.connection?.answer(id, flags & FLAG.error, flags & FLAG.error ? payload : EMPTY)
     } catch (error) {
       environment.connection?.answer(id, FLAG.error, this.#errorOf(error))
     }

@@ -23,9 +23,14 @@ const NAMES: Partial<Record<ErrorCode, string>> = {
   timeout: 'TimeoutError',
 }
 
+const DETAILED: Readonly<Record<string, string>> = {
+  'object-lost': 'ObjectLost',
+  'object-store-full': 'ObjectStoreFull',
+}
+
 /** A refusal of the engine, with what to do about it. */
 export const refusalFailure = (error: EngineError): Failure => ({
-  name: NAMES[error.code] ?? 'Error',
+  name: DETAILED[error.detail ?? ''] ?? NAMES[error.code] ?? 'Error',
   message: error.hint === undefined ? error.message : `${error.message} ${error.hint}`,
   detail: { code: error.code },
 })

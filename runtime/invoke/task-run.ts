@@ -1,4 +1,4 @@
-import { errorNameOf, packTask, refsOf, type Attachment } from '../environments/call-payload.ts'
+import { errorNameOf, packTask, refsOf, unpackTask, type Attachment } from '../environments/call-payload.ts'
 import { FLAG, type ResultMeta } from '../environments/frames.ts'
 import { Invocation, type InvocationInput, type InvocationObserver } from '../environments/invocation.ts'
 import type { ProcessExit } from '../environments/launcher.ts'
@@ -71,6 +71,10 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   readonly #context: TaskContext
   #hasEnded = false
   #payload: Buffer = Buffer.alloc(0)
+  /** The engine's name of its arguments, where they are large. */
+  #large: Buffer | undefined
+  /** A ref among the arguments has a large value. */
+  #lends = false
   /** Its arguments' refs: they live as long as it may run again. */
   #pinned: readonly ObjectEntry[] = NONE
   #missing = 0
@@ -103,10 +107,10 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   }
 
   /** Begins it; `topIds` are the ids of the refs that are arguments themselves. */
-  start(args: Buffer, topIds: readonly string[]): void {
+  start(args: Buffer, topIds: readonly string[], flags = 0): void {
     if (args.length > MAX_INLINE_BYTES) return this.#fail(tooLarge('arguments', this.name, args.length))
-    this.#payload = packTask(args, [])
-    const held = refsOf(args)
+    if (flags & FLAG.error) return this.#end('failed', FLAG.error, args) // there was no room for them
+    const held = this.#take(args, flags & FLAG.object)
     if (held.length > 0) this.#pin(held)
     if (this.#hasEnded) return
     if (topIds.length === 0) return this.#submit()
@@ -196,8 +200,20 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
     const attachments: Attachment[] = this.#attached.map(({ id, flags, body }) => ({
       ...{ refId: id, flags, body },
     }))
-    this.#payload = packTask(this.#payload.subarray(4), attachments)
+    const { args, argsFlags } = unpackTask(this.#payload)
+    this.#payload = packTask(args, attachments, argsFlags)
+    this.#lends = attachments.some(({ flags }) => (flags & FLAG.object) !== 0)
     this.#submit()
+  }
+
+  /** Keeps the arguments as long as it may run again; ids of the refs in them. */
+  #take(args: Buffer, flags: number): readonly string[] {
+    const { objects } = this.#context
+    this.#payload = packTask(args, [], flags)
+    if (flags === 0) return refsOf(args)
+    objects.keep(flags, args)
+    this.#large = args
+    return objects.refsIn(args)
   }
 
   #retriesOn(name: string): boolean {
@@ -221,6 +237,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
       tenantId: '',
       payload: this.#payload,
       streaming: false,
+      lends: this.#lends || this.#large !== undefined,
       waitsForever: true,
       target: shape.target,
       pool: shape.pool,
@@ -266,6 +283,8 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
     this.#pinned = NONE
     this.#attached = NONE
     this.#payload = NO_BYTES
+    if (this.#large !== undefined) objects.letGo(FLAG.object, this.#large)
+    this.#large = undefined
     this.stream?.close()
     this.#context.onEnd(this)
     recorder.ended(this, status, meta, failure ?? (flags & FLAG.error ? body : undefined))

@@ -57,11 +57,12 @@ export class TaskStream implements Ending {
       return
     }
     this.#passedOn = index + 1
-    const location = flags & FLAG.object
+    const kept = flags & (FLAG.object | FLAG.error)
     const value = Buffer.from(body.subarray(metaBytes))
     const entry = this.#objects.create(itemRefId(run.entry.id, index), this.#holdings.refs)
-    this.#objects.resolve(entry, location, value, location === 0 ? refsOf(value) : [])
-    this.#environment.connection?.answer(this.#id, FLAG.streaming | location, value)
+    if (kept & FLAG.error) this.#objects.reject(entry, value)
+    else this.#objects.resolve(entry, kept, value, kept === 0 ? refsOf(value) : [])
+    this.#environment.connection?.answer(this.#id, FLAG.streaming | entry.flags, entry.body)
   }
 
   /** Whoever reads has taken so many more. */

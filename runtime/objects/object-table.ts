@@ -1,7 +1,22 @@
-import { EngineError } from '../errors.ts'
+import { EngineError, isEngineError } from '../errors.ts'
+import { valuesFull } from './object-errors.ts'
+import type { SegmentPlace } from './location.ts'
+import type { Segments } from './segments.ts'
 
 /** More refs than this are refused: a program that forgets none of them ends before the engine does. */
 const MAX_OBJECTS = 2_000_000
+
+/** Values that lie in the engine itself may take so much; large ones lie in segments. */
+const MAX_VALUE_BYTES = 1024 ** 3
+
+/** What a table keeps its objects with. */
+export interface ObjectTableParts {
+  /** Where large values lie; absent: every value lies in the engine. */
+  readonly segments?: Pick<Segments, 'retain' | 'release' | 'find'> | undefined
+  /** Writes an error as it travels, for a value that cannot be kept. */
+  readonly encode?: ((error: EngineError) => Buffer) | undefined
+  readonly maxValueBytes?: number | undefined
+}
 
 /** Who is told what became of a ref. */
 export interface ObjectWaiter {
@@ -63,6 +78,11 @@ export class ObjectEntry {
   }
 }
 
+/** As in the flags of frames: the body is an error. */
+export const ERROR_FLAG = 1
+/** As in the flags of frames: the body is the engine's name of a segment. */
+export const OBJECT_FLAG = 16
+
 const NOTHING = Buffer.alloc(0)
 const NONE: readonly ObjectEntry[] = []
 
@@ -99,9 +119,24 @@ export class RefHolder {
 /** All refs that anybody knows, by id, with how many hold each. A ref that nobody holds is forgotten. */
 export class ObjectTable {
   readonly #entries = new Map<string, ObjectEntry>()
+  readonly #segments: ObjectTableParts['segments']
+  readonly #encode: (error: EngineError) => Buffer
+  readonly #maxValueBytes: number
+  #valueBytes = 0
+
+  constructor(parts: ObjectTableParts = {}) {
+    this.#segments = parts.segments
+    this.#encode = parts.encode ?? ((error) => Buffer.from(error.message))
+    this.#maxValueBytes = parts.maxValueBytes ?? MAX_VALUE_BYTES
+  }
 
   get size(): number {
     return this.#entries.size
+  }
+
+  /** Bytes of the values that lie in the engine itself. */
+  get valueBytes(): number {
+    return this.#valueBytes
   }
 
   /** All of them, oldest first. */
@@ -126,11 +161,22 @@ export class ObjectTable {
     return this.#entries.get(id)
   }
 
-  /** Its value (or where it lies) is there; `innerIds` are the refs that the value holds. */
+  /**
+   * Its value is there; `innerIds` are the refs that the value holds. With OBJECT_FLAG the body is the
+   * engine's name of a segment, which is kept as long as the entry is. A value for which there is no room
+   * becomes an error.
+   */
   resolve(entry: ObjectEntry, flags: number, body: Buffer, innerIds: readonly string[] = []): void {
     if (entry.isSettled) return
-    if (innerIds.length > 0) {
-      const inner = innerIds.flatMap((id) => this.#entries.get(id) ?? [])
+    try {
+      this.#take(flags, body)
+    } catch (error) {
+      if (!isEngineError(error)) throw error
+      return this.#settle(entry, ERROR_FLAG, this.#encode(error))
+    }
+    const ids = flags & OBJECT_FLAG ? (this.#segments?.find(body).refs ?? innerIds) : innerIds
+    if (ids.length > 0) {
+      const inner = ids.flatMap((id) => this.#entries.get(id) ?? [])
       for (const one of inner) this.pin(one)
       entry.inner = inner
     }
@@ -140,6 +186,31 @@ export class ObjectTable {
   /** It failed; `body` is an error as it travels. */
   reject(entry: ObjectEntry, body: Buffer): void {
     if (!entry.isSettled) this.#settle(entry, ERROR_FLAG, body)
+  }
+
+  /** Where the value of one that is settled lies, and its size. */
+  whereIs({ flags, body }: ObjectEntry): { place: 'engine' | SegmentPlace; sizeBytes: number } {
+    const segment = flags & OBJECT_FLAG ? this.#segments?.find(body) : undefined
+    if (segment === undefined) return { place: 'engine', sizeBytes: body.length }
+    return { place: segment.place, sizeBytes: segment.valueBytes }
+  }
+
+  /**
+   * Keeps the segment of a body with OBJECT_FLAG, for whoever holds it outside of an entry; anything else
+   * needs no keeping. Throws EngineError 'not-found' (detail 'object-lost').
+   */
+  keep(flags: number, body: Buffer): void {
+    if (flags & OBJECT_FLAG) this.#segments?.retain(body)
+  }
+
+  /** Ids of the refs in the value of a segment. */
+  refsIn(body: Buffer): readonly string[] {
+    return this.#segments?.find(body).refs ?? []
+  }
+
+  /** Ends what `keep` began. */
+  letGo(flags: number, body: Buffer): void {
+    if (flags & OBJECT_FLAG) this.#segments?.release(body)
   }
 
   pin(entry: ObjectEntry): void {
@@ -160,8 +231,15 @@ export class ObjectTable {
     if (!this.#entries.delete(entry.id)) return
     for (const one of entry.inner) this.unpin(one)
     entry.inner = NONE
+    if ((entry.flags & ERROR_FLAG) !== 0) return
+    this.letGo(entry.flags, entry.body)
+    if ((entry.flags & OBJECT_FLAG) === 0) this.#valueBytes -= entry.body.length
+  }
+
+  #take(flags: number, body: Buffer): void {
+    if (flags & OBJECT_FLAG) return this.keep(flags, body)
+    if (this.#valueBytes + body.length > this.#maxValueBytes)
+      throw valuesFull(this.#valueBytes, this.#maxValueBytes)
+    this.#valueBytes += body.length
   }
 }
-
-/** As in the flags of frames. */
-const ERROR_FLAG = 1

@@ -135,7 +135,7 @@ export class Segments {
    * Throws a RangeError for what no environment of ours says, and EngineError 'throttled' (detail
    * 'object-store-full').
    */
-  adopt(environmentId: string, body: Buffer): Buffer {
+  adopt(environmentId: string, body: Buffer, lead: Buffer = NOTHING): Buffer {
     const guest = this.#guests.get(environmentId)
     if (guest === undefined) throw new RangeError('An environment that is gone tells of a value.')
     const location = readLocation(body)
@@ -145,7 +145,8 @@ export class Segments {
     if (found === undefined || !found.isFile() || found.nlink !== 1 || found.size < endOf(location.parts))
       throw new RangeError('There is no value where an environment says.')
     this.#spares.taken(found.ino)
-    return this.#admit(path, location, location.where, found.size, environmentId)
+    const segment = this.#admit(path, location, location.where, found.size, environmentId)
+    return this.#name(segment, lead)
   }
 
   /**
@@ -158,7 +159,7 @@ export class Segments {
     refs: readonly string[] = [],
   ): Buffer {
     const found = lstatSync(path)
-    return this.#admit(path, { parts, refs }, place, found.size, '')
+    return this.#name(this.#admit(path, { parts, refs }, place, found.size, ''), NOTHING)
   }
 
   /**
@@ -276,7 +277,7 @@ export class Segments {
     place: SegmentPlace,
     sizeBytes: number,
     maker: string,
-  ): Buffer {
+  ): Segment {
     try {
       if (sizeBytes > MAX_SEGMENT_BYTES) throw objectTooLarge(sizeBytes)
       this.#assertRoom(place, sizeBytes)
@@ -295,8 +296,18 @@ export class Segments {
     this.#used[place] += sizeBytes
     this.#tellRoom()
     setImmediate(() => this.#spilling.check())
-    const { body } = segment
-    this.#names.register(body, segment)
+    return segment
+  }
+
+  /**
+   * `lead`, then what the segment is called: in memory of its own, which tells when nobody has it any
+   * more.
+   */
+  #name(segment: Segment, lead: Buffer): Buffer {
+    const body = Buffer.allocUnsafeSlow(lead.length + segment.name.length)
+    lead.copy(body)
+    body.write(segment.name, lead.length, 'latin1')
+    this.#names.register(body.buffer, segment)
     return body
   }
 
@@ -367,3 +378,5 @@ export class Segments {
     )
   }
 }
+
+const NOTHING = Buffer.alloc(0)
