@@ -6,6 +6,7 @@ import type { Action, Run, StartFlags } from './session.ts'
 import { describeNodes } from './node-commands.ts'
 import { UNBUILT } from './unbuilt.ts'
 import { describeKeys } from './key-commands.ts'
+import { describeGroups } from './group-commands.ts'
 import { describeVersions } from './version-commands.ts'
 import { describeWork } from './work-commands.ts'
 
@@ -70,6 +71,7 @@ function describe(run: Run): Command {
   describeKeys(program, run)
   describeNodes(program, run)
   describeVersions(program, run)
+  describeGroups(program, run)
   describeWork(program, run)
   describeUnbuilt(program)
   return program

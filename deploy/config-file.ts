@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { buildFailure, describe } from './bundle-build.ts'
 import { sdkPlugin } from './bundle-sdk.ts'
+import type { GroupSource } from './group-deploy.ts'
 import { parsePattern, shapeOf } from '../runtime/registry/route-pattern.ts'
 import { readConfigExport } from './config-export.ts'
 import { ownWireRoute, wireRoute, type WireRoute } from './config-routes.ts'
@@ -39,6 +40,7 @@ export interface Project {
   readonly functions: readonly FunctionSource[]
   /** Also those that declare none, because they may have done so before. */
   readonly routeSources: readonly RouteSource[]
+  readonly groups: readonly GroupSource[]
   /** For a person, one line each. */
   readonly warnings: readonly string[]
   /** Absolute paths that say which functions there are: watch them beside the functions' own sources. */
@@ -72,6 +74,7 @@ class Search {
   readonly #findings: ConfigFindings = { problems: [], warnings: [] }
   readonly #functions: FunctionSource[] = []
   readonly #routeSources: RouteSource[] = []
+  readonly #groups: GroupSource[] = []
   readonly #configFiles: string[] = []
 
   async visit(path: string): Promise<void> {
@@ -99,6 +102,7 @@ class Search {
     return {
       functions,
       routeSources,
+      groups: this.#groups,
       warnings: this.#findings.warnings,
       configFiles: this.#configFiles,
     }
@@ -177,6 +181,8 @@ class Search {
     }
     const project = checkProject(exported, shown(path), this.#findings)
     this.#addRoutes(path, project)
+    for (const [name, wish] of Object.entries(project?.placementGroups ?? {}))
+      this.#groups.push({ name, place: shown(path), wish })
     for (const [key, { entry, ...config }] of Object.entries(project?.functions ?? {})) {
       const file = resolve(dirname(path), entry)
       const found = isFolder(file) ? firstIn(file, ENTRY_NAMES) : existsSync(file) ? file : undefined

@@ -81,7 +81,16 @@ const project = z.strictObject({
   functions: z.record(name, projectFunction).optional(),
   routes: projectRoutes.optional(),
   schedules: z.record(z.string(), z.unknown()).optional(),
-  placementGroups: z.record(z.string(), z.unknown()).optional(),
+  placementGroups: z
+    .record(
+      z.string(),
+      z.strictObject({
+        bundles: z.array(z.record(z.string(), z.unknown())).min(1),
+        strategy: z.string().optional(),
+        expires: z.union([z.string(), z.number()]).optional(),
+      }),
+    )
+    .optional(),
   resources: z.record(z.string(), amount).optional(),
 })
 
@@ -91,8 +100,8 @@ export type CheckedProjectFunction = z.output<typeof projectFunction>
 export type CheckedProject = z.output<typeof project>
 
 /** Settings that mean something and that nothing acts on yet. */
-const UNBUILT_OF_FUNCTION = ['schedules', 'durable', 'placementGroup'] as const
-const UNBUILT_OF_PROJECT = ['schedules', 'placementGroups', 'resources'] as const
+const UNBUILT_OF_FUNCTION = ['schedules', 'durable'] as const
+const UNBUILT_OF_PROJECT = ['schedules', 'resources'] as const
 
 /** Checks a function's `config`; undefined when it has problems, which are added to `findings`. */
 export function checkFunction(

@@ -14,6 +14,7 @@ import {
   type LambdaTarget,
 } from './lambda-client.ts'
 import { grantPublicUrl } from './public-url.ts'
+import { deployGroups } from './group-deploy.ts'
 import { deployRoutes } from './route-deploy.ts'
 
 /** Where to, and who wants to know how it goes. */
@@ -96,6 +97,7 @@ export async function deployFolder(
       }
     }
   }
+  problems.push(...(await groupsOf(project, options, report))) // functions may be in them
   const all = project.functions.values()
   await Promise.all(Array.from({ length: AT_ONCE }, () => work(all, false))) // they share one iterator
   await work(early, true)
@@ -130,6 +132,20 @@ async function routesOf(
     signal.throwIfAborted()
     return [messageOf(error)]
   }
+}
+
+/** Makes the placement groups that are declared; answers with what was refused. */
+async function groupsOf(
+  { groups }: Project,
+  options: DeployOptions,
+  report: (progress: DeployProgress) => void,
+): Promise<readonly string[]> {
+  if (groups.length === 0) return []
+  const signal = options.signal ?? new AbortController().signal
+  const { warnings, problems } = await deployGroups(groups, createLambdaCall(options, signal))
+  for (const text of warnings) report({ functionName: '', step: 'warning', text })
+  for (const text of problems) report({ functionName: '', step: 'failed', text })
+  return problems
 }
 
 /** Deploys one function and resolves when it is Active; its routes are for the whole project. */

@@ -46,6 +46,7 @@ export function wishOf(
     'gpu-memory-mb': config.gpuMemoryMb,
     concurrency: config.concurrency,
     provisioned: config.provisioned,
+    'placement-group': config.placementGroup,
   }
   for (const [name, value] of Object.entries(amounts))
     if (value !== undefined) tags[`lambent:${name}`] = String(value)

@@ -83,6 +83,7 @@ export const LISTS: Readonly<Record<string, Listing>> = {
     read: (api) => readRecords(api, 'objects'),
     row: (item) => [item.id, item.state, item.place, item.sizeBytes, item.holders].map(text),
   },
+  pg: groupsListing(),
 }
 
 /** Actors, narrowed by `query` (without its question mark). */
@@ -99,6 +100,31 @@ export function actorsListing(query: string): Listing {
       text(item.reason),
     ],
   }
+}
+
+/** Placement groups. */
+export function groupsListing(): Listing {
+  return {
+    headings: ['NAME', 'STATE', 'STRATEGY', 'BUNDLES', 'REASON'],
+    read: async (api) =>
+      recordsIn(await api.json({ path: '/lambent/v1/placement-groups' }), 'placementGroups'),
+    row: (item) => [
+      text(item.name),
+      text(item.state),
+      text(item.strategy),
+      recordsIn(item, 'bundles').map(bundleOf).join(', '),
+      text(item.reason),
+    ],
+  }
+}
+
+/** `cpu 1 gpu 1 on local-2`. */
+function bundleOf({ cpu, gpu, memoryMb, resources, node }: Item): string {
+  const amounts = Object.entries({ cpu, gpu, memoryMb, ...(isRecord(resources) ? resources : {}) })
+  const held = amounts
+    .filter(([, amount]) => Number(amount) > 0)
+    .map(([name, amount]) => `${name} ${text(amount)}`)
+  return node === undefined ? held.join(' ') : `${held.join(' ')} on ${text(node)}`
 }
 
 /** Runs, newest first, narrowed by `query` (without its question mark). */

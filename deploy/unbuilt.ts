@@ -10,8 +10,7 @@ export const UNBUILT: readonly {
     subcommands: ['submit', 'ls', 'status', 'logs', 'cancel', 'retry'],
   },
   { name: 'cron', description: 'schedules', subcommands: ['ls', 'explain', 'run', 'pause', 'resume'] },
-  { name: 'pg', description: 'placement groups', subcommands: ['create', 'ls', 'rm'] },
 ]
 
 /** Nouns of `lambent ls` that this version cannot list. */
-export const UNBUILT_LISTS: readonly string[] = ['pg', 'jobs', 'schedules']
+export const UNBUILT_LISTS: readonly string[] = ['jobs', 'schedules']

@@ -8,6 +8,7 @@ import { addKeys } from './keys.ts'
 import { addLogs } from './logs.ts'
 import { addNodes } from './nodes.ts'
 import type { LambentApiParts } from './parts.ts'
+import { addPlacementGroups } from './placement-groups.ts'
 import { addRoutes } from './routes.ts'
 import { addRuns } from './runs.ts'
 import { addTasks } from './tasks.ts'
@@ -17,7 +18,7 @@ import { addWork } from './work.ts'
 
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
-  ...['objects', 'actors', 'placement-groups', 'jobs', 'schedules'].flatMap(
+  ...['objects', 'actors', 'jobs', 'schedules'].flatMap(
     (noun) =>
       [
         ['ALL', `/${noun}`],
@@ -44,6 +45,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   addTasks(app, parts)
   addTimeline(app, parts)
   addWork(app, parts)
+  addPlacementGroups(app, parts)
   addEvents(app, parts)
   addKeys(app, parts)
   app.get(

@@ -16,7 +16,7 @@ export interface LambentApiParts {
   readonly engine: Pick<
     Engine,
     | ('clock' | 'rng' | 'log' | 'journal' | 'events' | 'routes' | 'health')
-    | ('environments' | 'running' | 'work' | 'nodes' | 'nodeSettings' | 'watch')
+    | ('environments' | 'running' | 'work' | 'nodes' | 'nodeSettings' | 'groups' | 'watch')
   > & {
     readonly tasks: Pick<Engine['tasks'], 'submit'>
     readonly objects: Pick<Engine['objects'], 'find'>

@@ -140,6 +140,25 @@ const Node = z.object({
   ),
 })
 
+const PlacementGroup = z.object({
+  name: z.string(),
+  state: z.enum(['pending', 'ready', 'rescheduling', 'removed']),
+  reason: z.string().optional().describe('Why it waits, and who holds what it waits for'),
+  strategy: z.enum(['PACK', 'SPREAD', 'STRICT_PACK', 'STRICT_SPREAD']),
+  bundles: z.array(
+    z.object({
+      cpu: z.number(),
+      gpu: z.number(),
+      memoryMb: z.number().optional(),
+      resources: amounts.optional(),
+      labels: z.record(z.string(), z.string()).optional(),
+      node: z.string().optional(),
+      gpuIds: z.array(z.number()).optional(),
+    }),
+  ),
+  expiresAtMs: z.number().optional().describe('When it ends by itself'),
+})
+
 /** What operations answer, by name. */
 export const Answers = {
   health: z.object({
@@ -175,6 +194,8 @@ export const Answers = {
       }),
     ),
   }),
+  placementGroups: z.object({ placementGroups: z.array(PlacementGroup) }),
+  placementGroup: PlacementGroup,
   functions: z.object({
     functions: z.array(
       z.object({

@@ -62,7 +62,7 @@ cli('--help goes to stdout and exits 0', async () => {
   assert.match(result.stdout, '--endpoint')
 })
 
-for (const words of ['job submit x --gpus 2', 'cron ls', 'pg create', 'ls jobs']) {
+for (const words of ['job submit x --gpus 2', 'cron ls', 'ls jobs']) {
   cli(`"${words}" exits 2 and says that it is not built yet`, async () => {
     const result = await runCli(words.split(' '))
 

@@ -176,7 +176,7 @@ configuring('what is not built yet is a warning that says so', async () => {
   using folder = temporaryDirectory()
   const path = project(folder, {
     'lambent.config.ts': `export default {
-      functions: { f: { entry: 'f.ts', durable: true, placementGroup: 'g' } },
+      functions: { f: { entry: 'f.ts', durable: true } },
       schedules: { nightly: { expression: 'rate(1 day)', function: 'f' } },
     }`,
     'f.ts': '',
@@ -186,7 +186,6 @@ configuring('what is not built yet is a warning that says so', async () => {
 
   assert.match(warnings.join('\n'), /lambent\.config\.ts: schedules is not built yet and has no effect/)
   assert.match(warnings.join('\n'), /functions\.f: durable is not built yet/)
-  assert.match(warnings.join('\n'), /functions\.f: placementGroup is not built yet/)
 })
 
 configuring('a wrong entry, a name given twice and an empty folder are problems', async () => {

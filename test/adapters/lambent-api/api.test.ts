@@ -171,6 +171,8 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/nodes/{name}',
     '/lambent/v1/objects',
     '/lambent/v1/objects/{id}/cancel',
+    '/lambent/v1/placement-groups',
+    '/lambent/v1/placement-groups/{name}',
     '/lambent/v1/routes',
     '/lambent/v1/runs',
     '/lambent/v1/runs/{id}',

@@ -15,6 +15,9 @@ import { Routes } from '../../../runtime/registry/routes.ts'
 import type { Target } from '../../../runtime/registry/types.ts'
 import { systemRng } from '../../../runtime/rng.ts'
 import type { Journal, LogStream, RunRecord } from '../../../runtime/store/journal.ts'
+import { GroupDesk } from '../../../runtime/scheduler/group-desk.ts'
+import { PlacementGroups } from '../../../runtime/scheduler/groups.ts'
+import { LocalCluster } from '../../../runtime/scheduler/local-cluster.ts'
 import { openStore } from '../../../runtime/store/open.ts'
 import type { RunningView } from '../../../runtime/views.ts'
 import type { ObjectView, TaskView } from '../../../runtime/work-views.ts'
@@ -122,6 +125,12 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
   const objects: ObjectView[] = []
   const invoker = { accept: (request: EventRequest) => queue.accept(request, () => targetOf(request)) }
   const desk = { ...{ store, clock, rng, queue, invoker }, environments: () => [], shortage: () => undefined }
+  const cluster = new LocalCluster({ resources: { cpu: 2, gpu: 1 }, nodes: 1, launcher: {} as never })
+  const host = { evict: () => {}, makeRoom: () => {}, onChange: () => {} }
+  const groups = new GroupDesk({
+    groups: new PlacementGroups({ cluster, clock, host }),
+    ...{ store, clock, log },
+  })
   const parts: LambentApiParts = {
     engine: {
       clock,
@@ -159,6 +168,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
             ? Promise.resolve()
             : Promise.reject(new EngineError('not-found', `There is no node ${name}.`)),
       },
+      groups,
       watch: (afterId, listener) => feed.watch(afterId, listener),
     },
     keys: new KeyRing({ store, dataDirectory: folder.join('data'), clock, rng: systemRng() }),
