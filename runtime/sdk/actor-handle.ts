@@ -110,13 +110,7 @@ export class ActorHandles {
   of(target: unknown, key: string, options: ActorCallOptions = {}): object {
     checkKey(key)
     if (isActorClass(target)) {
-      const className = this.#calls.exportOf(target)
-      if (className === undefined)
-        throw new TypeError(
-          `The actor class "${target.name}" is not exported by this function's main file: export it there, ` +
-            "or call it by its name, actor('function/Class', key).",
-        )
-      return this.#known(target, { functionName: '', className, key, options })
+      return this.#known(target, this.#own(target, key, options))
     }
     const named = typeof target === 'string' ? NAME.exec(target) : null
     if (named === null)
@@ -128,8 +122,9 @@ export class ActorHandles {
   /** The same actor, called with other options. */
   with(handle: object, options: ActorCallOptions): object {
     const { [ADDRESS]: address, [CLASS]: Class } = asHandle(handle)
-    const merged = { ...address, options: { ...address.options, ...options } }
-    return Class === undefined ? this.#named(merged) : this.#known(Class, merged)
+    const merged = { ...address.options, ...options }
+    if (Class === undefined) return this.#named({ ...address, options: merged })
+    return this.#known(Class, this.#own(Class, address.key, merged))
   }
 
   /** The same actor; its methods give refs at once. */
@@ -138,6 +133,24 @@ export class ActorHandles {
     const send: Send = (...call) => this.#calls.remote(...call)
     if (Class === undefined) return byName(address, send)
     return withPrototype(address, Class, this.#remoting, () => send)
+  }
+
+  /** At module level no class has a name yet: it is looked up by the first call. */
+  #own(Class: ActorClass, key: string, options: ActorCallOptions): ActorAddress {
+    const calls = this.#calls
+    return {
+      functionName: '',
+      get className() {
+        const className = calls.exportOf(Class)
+        if (className !== undefined) return className
+        throw new TypeError(
+          `The actor class "${Class.name}" is not exported by this function's main file: export it there, ` +
+            "or call it by its name, actor('function/Class', key).",
+        )
+      },
+      key,
+      options,
+    }
   }
 
   #known(Class: ActorClass, address: ActorAddress): object {

@@ -1,3 +1,5 @@
+import { Actor as OwnActor } from './actor.ts'
+import type { ActorFunction } from './actor-handle.ts'
 import type { Cancel, Get, Put, Wait } from './computing.ts'
 import { contextOf } from './context.ts'
 import { SDK_ERRORS } from './errors.ts'
@@ -7,6 +9,19 @@ import type { PlacementGroup, PlacementGroupOptions } from './placement-group.ts
 import { taskFactory, type TaskFactory } from './task.ts'
 import type { Context, ProjectConfig } from './types.ts'
 
+export type { ActorFunction, ActorHandle, ActorRefs } from './actor-handle.ts'
+export type {
+  ActorAlarms,
+  ActorCallOptions,
+  ActorHooks,
+  ActorOptions,
+  ActorSocket,
+  ActorStorage,
+  Alarm,
+  AlarmEntry,
+  AlarmTime,
+  StorageRange,
+} from './actor-types.ts'
 export type { WaitLimits } from './computing.ts'
 export { parseDuration, type Duration } from './duration.ts'
 export type {
@@ -18,6 +33,7 @@ export type {
 export type { ResponseMetadata, ResponseStream, StreamingHandler } from './streaming.ts'
 export type { RefStream, Remotely, RemoteResult, TaskHandle, TaskOptions } from './task.ts'
 export type {
+  ActorRoute,
   Context,
   CorsConfig,
   FunctionConfig,
@@ -52,6 +68,25 @@ function ownContext(): Context {
 export const task: TaskFactory = ((...parameters: Parameters<TaskFactory>) =>
   (installedSdk()?.task ?? taskFactory(undefined))(...parameters)) as TaskFactory // its overloads stay
 
+/** What a stateful object with a key extends: `export class Tally extends Actor`. */
+export const Actor: typeof OwnActor = /* @__PURE__ */ ownActor()
+export type Actor = OwnActor
+
+function ownActor(): typeof OwnActor {
+  return installedSdk()?.Actor ?? OwnActor
+}
+
+/** A handle of the actor of that class and key: `actor(Tally, 'all').add(1)`. */
+export const actor: ActorFunction = /* @__PURE__ */ ownActors()
+
+function ownActors(): ActorFunction {
+  const make = (...call: Parameters<ActorFunction>): object => neededSdk().actor(...call)
+  return Object.assign(make, {
+    with: ((handle, options) => neededSdk().actor.with(handle, options)) as ActorFunction['with'],
+    remote: ((handle) => neededSdk().actor.remote(handle)) as ActorFunction['remote'],
+  }) as ActorFunction // its overloads stay
+}
+
 /** The value of a ref, or of several in their order. */
 export const get: Get = ((...refs: Parameters<Get>) => neededSdk().get(...refs)) as Get // as above
 
@@ -82,6 +117,10 @@ type Errors = typeof SDK_ERRORS
 function errorClass<Name extends keyof Errors>(name: Name): Errors[Name] {
   return (installedSdk()?.errors ?? SDK_ERRORS)[name]
 }
+
+/** Why an actor, or a call of one, was refused: see its `name`. */
+export const ActorError: Errors['ActorError'] = /* @__PURE__ */ errorClass('ActorError')
+export type ActorError = InstanceType<Errors['ActorError']>
 
 /** A call to an actor that a crash cut off: it may have run or not. */
 export const ActorCrashed: Errors['ActorCrashed'] = /* @__PURE__ */ errorClass('ActorCrashed')

@@ -1,3 +1,5 @@
+import type { ActorFunction } from './actor-handle.ts'
+import type { Actor } from './actor.ts'
 import type { Cancel, Get, Put, Wait } from './computing.ts'
 import type { SDK_ERRORS } from './errors.ts'
 import type { ObjectRef } from './object-ref.ts'
@@ -20,6 +22,8 @@ export interface InstalledSdk {
   readonly put: Put
   readonly cancel: Cancel
   readonly placementGroup: (options: PlacementGroupOptions) => PlacementGroup
+  readonly actor: ActorFunction
+  readonly Actor: typeof Actor
   /** The classes that the environment itself makes refs and errors of. */
   readonly ObjectRef: typeof ObjectRef
   readonly errors: typeof SDK_ERRORS

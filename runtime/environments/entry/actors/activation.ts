@@ -15,7 +15,7 @@ import { after, nextTurn } from '../clock.ts'
 import { Invocation } from '../invocation.ts'
 import type { ActivationParts, EncodedResult } from './activation-parts.ts'
 import { CallAlarms } from './actor-alarms.ts'
-import { ActorCall } from './actor-call.ts'
+import { ActorCall, callOf } from './actor-call.ts'
 import { ActorSockets } from './actor-sockets.ts'
 import { CallStorage } from './actor-storage.ts'
 import { invokeCall } from './invoke-call.ts'
@@ -356,12 +356,6 @@ export class Activation {
   }
 }
 
-/** The call that an invocation in an activation is. */
-function callOf(invocation: Invocation | undefined): ActorCall | undefined {
-  const part = invocation?.part
-  return part instanceof ActorCall ? part : undefined
-}
-
 const storageSource = (questions: Questions): StorageSource => ({
   async read(key) {
     const [row] = unpackRows(await questions.ask('read', packKeys([key])))
@@ -372,5 +366,6 @@ const storageSource = (questions: Questions): StorageSource => ({
 
 const aborted = (message: string): DOMException => new DOMException(message, 'AbortError')
 
+/** Any object can be asked for a member. */
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function' // any object can be asked
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'

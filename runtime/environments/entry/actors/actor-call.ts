@@ -69,3 +69,9 @@ export function callIn(current: ActorCall | undefined): ActorCall {
   if (current !== undefined) return current
   throw new ActorError('CallEnded', 'Storage and alarms can be used in a call of the actor only.')
 }
+
+/** The call of an actor that an invocation is; undefined: it is none. */
+export function callOf(invocation: Invocation | undefined): ActorCall | undefined {
+  const part = invocation?.part
+  return part instanceof ActorCall ? part : undefined
+}

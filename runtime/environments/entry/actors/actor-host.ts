@@ -8,11 +8,11 @@ import { PromiseContext, type FunctionFacts } from '../context.ts'
 import type { Invocation } from '../invocation.ts'
 import { Activation } from './activation.ts'
 import type { CallCodec } from './activation-parts.ts'
-import { TurnWriter } from './turn-writer.ts'
+import { saidFrame } from './said-frame.ts'
 
 /** What the activations of one process share. */
 export interface HostParts {
-  readonly connection: Pick<Connection, 'send' | 'gather'>
+  readonly connection: Pick<Connection, 'post'>
   readonly scope: CallScope
   readonly codec: CallCodec
   readonly facts: FunctionFacts
@@ -26,22 +26,19 @@ export interface HostParts {
 /** The actors that are awake in this process. */
 export class ActorHost {
   readonly #parts: HostParts
-  readonly #writer: TurnWriter
   /** By the number of their invocation. */
   readonly #activations = new Map<number, Activation>()
 
   constructor(parts: HostParts) {
     this.#parts = parts
-    this.#writer = new TurnWriter(parts.connection)
   }
 
   /** Wakes an actor: `invocation` runs until it sleeps again. */
   begin(invocation: Invocation, className: string, key: string): void {
-    const { scope, codec, facts, classOf, logError, end } = this.#parts
+    const { scope, codec, facts, classOf, logError, end, connection } = this.#parts
     const { id } = invocation
     const finish = (payload: Buffer, isError: boolean): void => {
       this.#activations.delete(id)
-      this.#writer.flush()
       end(invocation, payload, isError)
     }
     const Class = classOf(className)
@@ -53,7 +50,10 @@ export class ActorHost {
       invocation,
       scope,
       codec,
-      port: { say: (meta, payload, flags = 0) => this.#writer.say(id, meta, payload, flags), end: finish },
+      port: {
+        say: (meta, payload, flags = 0) => connection.post(saidFrame(id, meta, payload, flags)),
+        end: finish,
+      },
       // The context of an actor's call has no callbacks, whatever the runtime's contract is for handlers.
       contextOf: (call) => new PromiseContext(call, facts) as unknown as Context, // has its members
       logError,

@@ -1,3 +1,4 @@
+import { Actor } from '../../../sdk/actor.ts'
 import { SDK_ERRORS } from '../../../sdk/errors.ts'
 import type { InstalledSdk } from '../../../sdk/installed.ts'
 import { ObjectRef } from '../../../sdk/object-ref.ts'
@@ -6,6 +7,7 @@ import { plainOptions, taskFactory, type DeclaredTask } from '../../../sdk/task.
 import type { Context } from '../../../sdk/types.ts'
 import type { CallTarget } from '../../call-target.ts'
 import type { Manifest } from '../../frames.ts'
+import { Actors } from '../actors/actors.ts'
 import type { CallScope } from '../call-scope.ts'
 import type { Connection } from '../connection.ts'
 import type { FunctionFacts } from '../context.ts'
@@ -39,6 +41,7 @@ export class Computing implements Work {
   readonly lending: Lending | undefined
   readonly #taskWork: TaskWork
   #tasks = new Map<string, DeclaredTask>()
+  readonly #actors: Actors
   #manifest: Manifest = { tasks: {}, actors: {} }
 
   constructor({ connection, scope, facts, refPrefix, lendsCpu }: ComputingParts) {
@@ -50,6 +53,7 @@ export class Computing implements Work {
     this.sdkCalls = new SdkCalls(home, refPrefix)
     const taskOf = (name: string): DeclaredTask | undefined => this.#tasks.get(name)
     this.#taskWork = new TaskWork({ connection, values, lending, facts, taskOf })
+    this.#actors = new Actors({ connection, scope, facts, home, sdkCalls: this.sdkCalls })
   }
 
   /** What packages get through the global symbol. */
@@ -64,6 +68,8 @@ export class Computing implements Work {
       put: ((value: unknown) => sdkCalls.put(value)) as InstalledSdk['put'],
       cancel: (ref, options) => sdkCalls.cancel(ref, options),
       placementGroup: placementGroupFactory(sdkCalls),
+      actor: this.#actors.face,
+      Actor,
       ObjectRef,
       errors: SDK_ERRORS,
     }
@@ -75,7 +81,7 @@ export class Computing implements Work {
     const tasks: Manifest['tasks'] = {}
     for (const [name, task] of this.#tasks)
       tasks[name] = plainOptions(task.options as Record<string, unknown>)
-    this.#manifest = { tasks, actors: {} }
+    this.#manifest = { tasks, actors: this.#actors.scan(exports) }
     return this.#manifest
   }
 
@@ -94,16 +100,19 @@ export class Computing implements Work {
       case 'describe':
         return executor.answerWith(invocation, 0, this.#description())
       case 'actor':
+        return this.#actors.start(executor, invocation, target)
       case 'handler':
         return executor.fail(invocation, new TypeError(`This environment runs no ${target.kind}.`))
     }
   }
 
-  message(id: number, meta: string, _payload: Buffer): void {
-    this.#taskWork.message(id, meta)
+  message(id: number, meta: string, payload: Buffer): void {
+    if (!this.#actors.message(id, meta, payload)) this.#taskWork.message(id, meta)
   }
 
-  abort(_id: number): void {}
+  abort(id: number): void {
+    this.#actors.abort(id)
+  }
 
   ended(invocation: Invocation): void {
     this.lending?.ended(invocation)

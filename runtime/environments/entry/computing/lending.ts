@@ -41,7 +41,8 @@ export class Lending {
 
   /** The code of `invocation` waits for one more thing. Each call is followed by one of `resume`. */
   began(invocation: Invocation | undefined): void {
-    if (invocation === undefined || invocation.state === 'answered') return
+    // An actor keeps what it holds: its calls are parts of one invocation.
+    if (invocation === undefined || invocation.part !== undefined || invocation.state === 'answered') return
     let lent = this.#lent.get(invocation)
     if (lent === undefined) {
       lent = { waits: 0, state: 'running', ready: [] }

@@ -34,6 +34,21 @@ export class SdkCalls implements TaskHost, GroupHost {
     return this.#begun(cell, cell.taskNumber)
   }
 
+  /**
+   * Calls an actor; `meta` says which and how. The ref is kept until it is released when `isKept`; otherwise
+   * it is for this process alone, and ends with its value. Throws LimitReached, UnsupportedValue.
+   */
+  submitCall(meta: string, args: unknown[], what: string, isKept = false): ObjectRef {
+    const { calls, values } = this.#home
+    const cell = this.#newCell(what)
+    const room = roomFor(meta)
+    const packed = values.pack(measureArguments(this.#home, args, room), room)
+    const number = calls.askPacked(meta, packed, cell)
+    if (isKept) return this.#begun(cell, number)
+    cell.id = `${this.#refPrefix}-${number}`
+    return new ObjectRef(cell)
+  }
+
   /** The value of one ref, or of several. */
   async get(target: unknown, options?: WaitOptions): Promise<unknown> {
     try {

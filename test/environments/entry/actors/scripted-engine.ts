@@ -15,6 +15,7 @@ import {
 import { CallScope } from '../../../../runtime/environments/entry/call-scope.ts'
 import { Activation } from '../../../../runtime/environments/entry/actors/activation.ts'
 import { callCodec } from '../../../../runtime/environments/entry/actors/call-codec.ts'
+import { Values } from '../../../../runtime/environments/entry/computing/values.ts'
 import { PromiseContext } from '../../../../runtime/environments/entry/context.ts'
 import { Invocation } from '../../../../runtime/environments/entry/invocation.ts'
 import { FLAG } from '../../../../runtime/environments/frames.ts'
@@ -40,7 +41,7 @@ export interface Reply {
   readonly errorName: string
 }
 
-export const codec = callCodec((id) => ({ id, release() {} }))
+export const codec = callCodec(new Values((id) => ({ id, release() {} })))
 
 /** The bytes of a value as it is stored and called with. */
 export const bytesOf = (value: unknown): Buffer => packValue([], encode(value).head)
