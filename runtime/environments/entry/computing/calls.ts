@@ -13,24 +13,35 @@ export interface Asking {
   item?(flags: number, body: Buffer): void
 }
 
-/** Requests that may be unanswered at once. */
-const MAX_PENDING = 1_000_000
-/** Bytes of requests that the engine may not have taken yet. */
-const MAX_UNSENT_BYTES = 1024 ** 3
+/** Bounds of what a process may have asked for. */
+export interface CallLimits {
+  /** Requests that may be unanswered at once. */
+  readonly pending: number
+  /** Bytes of requests that the engine may not have taken yet. */
+  readonly unsentBytes: number
+}
+
+const LIMITS: CallLimits = { pending: 1_000_000, unsentBytes: 1024 ** 3 }
 const MAX_NUMBER = 0xffffffff
 
 /** What the code of this process asks the engine: requests by number, and their answers. */
 export class Calls {
   readonly #connection: Pick<Connection, 'post' | 'unsentBytes'>
   readonly #values: Pick<Values, 'encode'>
+  readonly #limits: CallLimits
   readonly #pending = new Map<number, Asking>()
   #last = 0
   /** Told when the first request begins to wait for its answer, and when none does any more. */
   onWaiting: (isWaiting: boolean) => void = () => {}
 
-  constructor(connection: Pick<Connection, 'post' | 'unsentBytes'>, values: Pick<Values, 'encode'>) {
+  constructor(
+    connection: Pick<Connection, 'post' | 'unsentBytes'>,
+    values: Pick<Values, 'encode'>,
+    limits: CallLimits = LIMITS,
+  ) {
     this.#connection = connection
     this.#values = values
+    this.#limits = limits
   }
 
   get isWaiting(): boolean {
@@ -80,11 +91,11 @@ export class Calls {
   }
 
   #begin(asking: Asking): number {
-    if (this.#pending.size >= MAX_PENDING)
+    if (this.#pending.size >= this.#limits.pending)
       throw new LimitReached(
-        `${MAX_PENDING} calls of this process have not ended. Wait for some of them first.`,
+        `${this.#pending.size} calls of this process have not ended. Wait for some of them first.`,
       )
-    if (this.#connection.unsentBytes > MAX_UNSENT_BYTES)
+    if (this.#connection.unsentBytes > this.#limits.unsentBytes)
       throw new LimitReached(
         'The calls of this process are larger than the engine can take at once. Wait first.',
       )
