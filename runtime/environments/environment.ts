@@ -56,6 +56,7 @@ export class Environment implements GatewayMember, InvocationHost {
   provisioned = false // kept ready, and nobody else's to end
   isParked = false // idle, and others have its processors
   connection: Connection | undefined // once it has dialled in
+  gone = false // stopped, and nothing of its process is left
   holdings: Holdings | undefined // what its code has beside any invocation
   #state: EnvironmentState = 'starting'
   readonly #inFlight = new InFlight()
@@ -190,16 +191,13 @@ export class Environment implements GatewayMember, InvocationHost {
     this.#farewell.end('spindown')
   }
 
-  kill(): void {
-    if (this.process !== undefined) return this.process.kill()
-    this.#ended(KILLED)
-  }
+  kill = (): void => (this.process === undefined ? this.#ended(KILLED) : this.process.kill())
 
   /** The process exists: its end is this environment's end. */
   adopt(process: LaunchedProcess): void {
     this.process = process
     this.#adopted(process)
-    void process.exited.then((exit) => this.#sockets.whenClosed(() => this.#ended(exit)))
+    void process.exited.then((exit) => this.#sockets.whenClosed(() => this.#ended(exit, true)))
     if (this.#state === 'stopped') process.kill()
   }
 
@@ -368,8 +366,9 @@ export class Environment implements GatewayMember, InvocationHost {
     this.owner.released(this)
   }
 
-  #ended(exit: ProcessExit): void {
+  #ended(exit: ProcessExit, gone = this.process === undefined): void {
     if (this.#state === 'stopped') return
+    this.gone = gone
     this.#state = 'stopped' // every state may end here
     this.#adopted(undefined)
     this.connection?.destroy()

@@ -200,8 +200,11 @@ export class Scheduler implements PoolHost {
   }
 
   stopped(pool: EnvironmentPool, environment: Environment): void {
-    this.#leases.get(environment)?.[Symbol.dispose]()
+    const lease = this.#leases.get(environment)
     this.#leases.delete(environment)
+    const release = (): void => lease?.[Symbol.dispose]()
+    if (environment.gone) release()
+    else void environment.process?.exited.then(release).then(() => this.reconsider())
     this.lending.serve()
     this.#shortage.gone(environment)
     this.#options.onEnvironment('environment-stopped', environment, pool.retired ? 'replaced' : 'ended')

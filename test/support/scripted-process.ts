@@ -49,6 +49,8 @@ export class ScriptedProcess {
   readonly messages: { id: number; meta: string }[] = []
   #requests = 0
   killed = false
+  /** It has ended: nothing of it is left. */
+  gone = false
   /** A kill is noted; the end comes with \`exit\`. */
   slowToDie = false
   #exit: (exit: ProcessExit) => void = () => {}
@@ -73,7 +75,12 @@ export class ScriptedProcess {
         done()
       },
     })
-    const exited = new Promise<ProcessExit>((resolve) => (this.#exit = resolve))
+    const exited = new Promise<ProcessExit>((resolve) => {
+      this.#exit = (exit) => {
+        this.gone = true
+        resolve(exit)
+      }
+    })
     const process: LaunchedProcess = {
       environmentId: environment.id,
       pid: null,
