@@ -1,3 +1,4 @@
+import { Actors } from './actors/actors.ts'
 import type { Clock } from './clock.ts'
 import { encodeFailure } from './invoke/failure-codec.ts'
 import { serveLending } from './invoke/lending-calls.ts'
@@ -45,6 +46,7 @@ export interface Computing {
   readonly tasks: Tasks
   /** Refs of callers from outside. */
   readonly outsideRefs: OutsideRefs
+  readonly actors: Actors
   readonly groups: GroupDesk
   readonly work: WorkViews
   /** Resolves when no work is left; new work is still taken. */
@@ -55,7 +57,8 @@ export interface Computing {
 
 /** Wires tasks, objects, actors and groups into the engine. */
 export function createComputing(parts: ComputingParts): Computing {
-  const { clock, rng, journal, requests, registry, scheduler, manifests, onRecord, segments } = parts
+  const { clock, rng, log, store, journal, requests, registry, scheduler, manifests } = parts
+  const { onRecord, segments } = parts
   const objects = new ObjectTable({ segments, encode: (error) => encodeFailure(refusalFailure(error)) })
   requests.on('unmap', ({ environment, fields: [text = ''] }) => segments.giveBack(environment.id, text))
   const tasks = new Tasks({
@@ -65,6 +68,12 @@ export function createComputing(parts: ComputingParts): Computing {
     encode: encodeFailure,
     newId: () => rng.uuid(clock.nowMs()),
   })
+  const actors = new Actors({
+    ...{ clock, log, store, scheduler, objects, requests, manifests },
+    resolver: registry,
+    newId: () => rng.uuid(clock.nowMs()),
+  })
+  tasks.otherStreams = (environment, id) => actors.requests.streamOf(environment, id)
   const groups = new GroupDesk(parts)
   groups.open()
   serveGroups({ requests, desk: groups, objects, encode: encodeFailure })
@@ -74,14 +83,15 @@ export function createComputing(parts: ComputingParts): Computing {
     objects,
     tasks,
     outsideRefs,
+    actors,
     groups,
     work: createWorkViews({ clock, tasks, objects, scheduler }),
-    drain: () => tasks.drain(),
-    close: () => {
+    drain: async () => void (await Promise.all([tasks.drain(), actors.drain()])),
+    close: async () => {
       tasks.close()
       outsideRefs.close()
       parts.groups.close()
-      return Promise.resolve()
+      await actors.close()
     },
   }
 }

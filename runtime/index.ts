@@ -57,7 +57,7 @@ import {
 } from './views.ts'
 
 /** The running engine: what adapters are handed. */
-export interface Engine {
+export interface Engine extends Omit<Computing, 'drain' | 'close'> {
   readonly config: Config
   readonly clock: Clock
   readonly rng: Rng
@@ -74,11 +74,6 @@ export interface Engine {
   readonly journal: Journal
   readonly logGroups: LogGroups
   readonly events: EventDesk
-  readonly objects: Computing['objects']
-  readonly tasks: Computing['tasks']
-  readonly outsideRefs: Computing['outsideRefs']
-  readonly groups: Computing['groups']
-  readonly work: Computing['work']
   health(): EngineHealth
   environments(): EnvironmentView[]
   running(): RunningView[]
@@ -212,7 +207,9 @@ async function openEngine(
     maxWaitMs: config.maxWaitMs,
     idleTimeoutMs: config.idleTimeoutMs,
     initLimitMs: (one) => initLimit(one, config.limits),
-    onOrphans: (invocations) => path.reroute(invocations),
+    onOrphans: (invocations) => {
+      for (const one of [path, computing.actors]) one.reroute(invocations)
+    },
     onManifest: (one, manifest) => manifests.learn(one, manifest),
     onRequest: (environment, request) => requests.receive(environment, request),
     onEnvironment: (kind, environment, reason) =>
@@ -231,6 +228,7 @@ async function openEngine(
   })
   opened.push(() => scheduler.close())
   opened.push(() => spares.close())
+  const retiring: ((versionKey: string) => void)[] = []
   const layers = await openLayers({ store, packages, clock, rng, log })
   const codeSigning = new CodeSigningConfigs({ store, clock, rng })
   const compile = createCompile({ packages, clock, log, shownRoot: VIEW.task })
@@ -261,11 +259,12 @@ async function openEngine(
         : cluster.infeasible(requestOf(one), times),
     onFunction: (record) => scheduler.provisioned.follow(record.functionId, provisionedWishes(record)),
     onEvent: (event) => {
-      if (event.kind === 'version-retired') return scheduler.retire(event.key)
-      feed.emit('function-updated', {
-        functionName: event.version.functionName,
-        version: event.version.version,
-      })
+      if (event.kind === 'version-retired') {
+        for (const hear of retiring) hear(event.key)
+        return scheduler.retire(event.key)
+      }
+      const { functionName, version: updated } = event.version
+      feed.emit('function-updated', { functionName, version: updated })
     },
   })
   opened.push(() => registry.close())
@@ -289,17 +288,19 @@ async function openEngine(
     shortage: (name) => scheduler.reasons().find((one) => one.functionName === name)?.reason,
   })
   path.events = events.queue
-  const computing = createComputing({
+  const computing: Computing = createComputing({
     ...{ clock, rng, log, store, journal, requests, registry, scheduler, cluster, groups, manifests },
     segments,
     onRecord: (record) => feed.emit('run-finished', runSubject(record)),
   })
   opened.push(() => computing.close())
+  retiring.push((key) => computing.actors.retire(key))
   gate.onLeave((limits) => events.queue.placeFreed(limits))
   await Promise.all([binaries.loadAll(runtimesOf(registry)), support.load(runtimesOf(registry))])
   spares.want(binaries.own)
   scheduler.provisioned.open()
   events.resume()
+  computing.actors.open()
 
   const retention = clock.every(RETENTION_EVERY_MS, () => {
     journal
@@ -313,6 +314,7 @@ async function openEngine(
       .catch((error: unknown) => log.warn('unused packages not removed', { error }))
   })
   const draining: (() => Promise<void>)[] = []
+  const { drain, close, ...beyond } = computing
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     retention.cancel()
@@ -321,17 +323,12 @@ async function openEngine(
     const patience = new Promise<void>((resolve) => void clock.after(config.drainMs, resolve))
     await Promise.race([
       patience,
-      Promise.all([
-        ...draining.map((work) => work()),
-        events.queue.drain(),
-        computing.drain(),
-        quiet(clock, gate),
-      ]),
+      Promise.all([...draining.map((work) => work()), events.queue.drain(), drain(), quiet(clock, gate)]),
     ])
     events.queue.abandon()
     await events.outbox.close()
     path.close()
-    await computing.close()
+    await close()
     await eventSources.close()
     await Promise.all([registry.close(), layers.close(), codeSigning.close(), capacityProviders.close()])
     spares.close()
@@ -361,11 +358,7 @@ async function openEngine(
     journal,
     logGroups,
     events: events.desk,
-    objects: computing.objects,
-    tasks: computing.tasks,
-    outsideRefs: computing.outsideRefs,
-    groups: computing.groups,
-    work: computing.work,
+    ...beyond,
     health: () => ({
       ...conditionOf({ 'No environment can be started': launcher.problem, 'The disk failed': store.problem }),
       version,

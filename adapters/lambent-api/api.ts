@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { describeRoute, openAPIRouteHandler } from 'hono-openapi'
 import { EngineError, isEngineError } from '../../runtime/errors.ts'
+import { addActors } from './actors.ts'
 import { answerError } from './errors.ts'
 import { addEvents } from './events.ts'
 import { addFunctions } from './functions.ts'
@@ -18,7 +19,7 @@ import { addWork } from './work.ts'
 
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
-  ...['objects', 'actors', 'jobs', 'schedules'].flatMap(
+  ...['objects', 'jobs', 'schedules'].flatMap(
     (noun) =>
       [
         ['ALL', `/${noun}`],
@@ -46,6 +47,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   addTimeline(app, parts)
   addWork(app, parts)
   addPlacementGroups(app, parts)
+  addActors(app, parts)
   addEvents(app, parts)
   addKeys(app, parts)
   app.get(
@@ -56,7 +58,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
         info: {
           title: 'Lambent API',
           description:
-            'Health, nodes, environments, routes, runs, logs, events, timeline and keys of a running Lambent.',
+            'Health, nodes, environments, routes, runs, actors, logs, events, timeline and keys of a running Lambent.',
           version: engine.health().version,
         },
         components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },

@@ -21,6 +21,7 @@ export interface LambentApiParts {
     readonly tasks: Pick<Engine['tasks'], 'submit'>
     readonly objects: Pick<Engine['objects'], 'find'>
     readonly outsideRefs: Pick<Engine['outsideRefs'], 'holder' | 'keep'>
+    readonly actors: Pick<Engine['actors'], 'call' | 'list' | 'get' | 'kill' | 'destroy'>
   }
   readonly keys: KeyRing
   /** Whether callers must say who they are. */

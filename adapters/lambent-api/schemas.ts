@@ -158,6 +158,29 @@ const PlacementGroup = z.object({
   ),
   expiresAtMs: z.number().optional().describe('When it ends by itself'),
 })
+const Actor = z.object({
+  function: z.string(),
+  class: z.string(),
+  key: z.string(),
+  state: z.enum(['asleep', 'activating', 'awake', 'stopping', 'restarting', 'quarantined']),
+  reason: z.string().optional().describe('Why it is not awake'),
+  mailbox: z.number().describe('Calls that wait'),
+  running: z.number().describe('Calls that its process has'),
+  environmentId: z.string().optional().describe('Where it runs'),
+  storageBytes: z.number(),
+  alarms: z.number(),
+  nextAlarmAtMs: z.number().nullable(),
+  createdAtMs: z.number().nullable(),
+  lastActiveAtMs: z.number().nullable(),
+  lastError: z.string().nullable(),
+})
+const ActorAlarm = z.object({
+  name: z.string(),
+  dueAtMs: z.number(),
+  schedule: z.string().optional(),
+  attempt: z.number().describe('Attempts that have failed'),
+  failed: z.string().optional().describe('Why it is not tried any more'),
+})
 
 /** What operations answer, by name. */
 export const Answers = {
@@ -233,6 +256,12 @@ export const Answers = {
       ),
     ),
   }),
+  actors: z.object({
+    actors: z.array(Actor),
+    next: z.number().optional().describe('`after` of the next page'),
+  }),
+  actor: Actor.extend({ alarmList: z.array(ActorAlarm) }),
+  result: z.unknown().describe('Whatever the code returned'),
   runs: z.object({ runs: z.array(Run), next: z.string().optional().describe('`before` of the next page') }),
   run: Run.extend({
     outcome: z.string().optional().describe('Why an event ended; kept as long as its payload'),

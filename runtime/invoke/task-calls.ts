@@ -53,8 +53,16 @@ const MAX_TASKS = 200_000
 /** How often waits are looked at that could never end. */
 const CYCLES_EVERY_MS = 1000
 
+/** Items that a process reads one by one. */
+export interface ReadStream {
+  take(count: number): void
+  stop(): void
+}
+
 /** Tasks: what the SDK's requests about tasks and refs lead to. */
 export class Tasks {
+  /** Streams under a request's number that no task makes. */
+  otherStreams: ((environment: Environment, id: number) => ReadStream | undefined) | undefined
   readonly #parts: TaskParts
   readonly #context: TaskContext
   readonly #runs = new Set<TaskRun>()
@@ -280,9 +288,11 @@ export class Tasks {
     }
   }
 
-  #streamOf(environment: Environment, number: string | undefined): TaskStream | undefined {
-    const producer = this.#parts.objects.find(refIdOf(environment, wholeOf(number)))?.producer
-    return producer instanceof TaskRun ? producer.stream : undefined
+  #streamOf(environment: Environment, number: string | undefined): ReadStream | undefined {
+    const id = wholeOf(number)
+    const producer = this.#parts.objects.find(refIdOf(environment, id))?.producer
+    if (producer instanceof TaskRun) return producer.stream
+    return this.otherStreams?.(environment, id)
   }
 
   #reject(entry: ObjectEntry, error: unknown): void {

@@ -106,7 +106,7 @@ api('errors say code, message and hint', async () => {
     ['GET', '/runs?limit=0&status=odd&since=never', 400, 'Invalid', 'limit: '],
     ['GET', '/runs?limit=0&status=odd&since=never', 400, 'Invalid', 'since: is not a time'],
     ['POST', '/jobs', 501, 'NotBuiltYet', 'not built yet'],
-    ['GET', '/actors/f/C/k', 501, 'NotBuiltYet', 'not built yet'],
+    ['GET', '/jobs/j', 501, 'NotBuiltYet', 'not built yet'],
     ['PUT', '/schedules/daily', 501, 'NotBuiltYet', 'not built yet'],
     ['POST', '/runs/x/cancel', 404, 'NotFound', '"x"'],
     ['POST', '/runs/x/replay', 404, 'NotFound', '"x"'],
@@ -159,6 +159,10 @@ api('the OpenAPI document describes every operation that is there', async () => 
 
   assert.is(document.openapi, '3.1.0')
   assert.equal(Object.keys(document.paths).toSorted(), [
+    '/lambent/v1/actors',
+    '/lambent/v1/actors/{function}/{class}/{key}',
+    '/lambent/v1/actors/{function}/{class}/{key}/kill',
+    '/lambent/v1/actors/{function}/{class}/{key}/{method}',
     '/lambent/v1/caller',
     '/lambent/v1/environments',
     '/lambent/v1/events',

@@ -138,6 +138,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       log,
       journal: store.journal,
       events: new EventDesk(desk),
+      actors: NO_ACTORS,
       routes: new Routes(store),
       health: () => HEALTH,
       environments: () => [],
@@ -206,6 +207,11 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     },
   }
 }
+
+const noActors = (): never => {
+  throw new EngineError('not-found', 'There are no actors here.')
+}
+const NO_ACTORS = { call: noActors, list: noActors, get: noActors, kill: noActors, destroy: noActors }
 
 const HEALTH = {
   status: 'ok',
