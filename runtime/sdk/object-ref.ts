@@ -1,3 +1,5 @@
+import { UnsupportedValue } from './errors.ts'
+
 /** What a ref stands for in the process that holds it. */
 export interface RefSource {
   /** The same in every process. */
@@ -37,8 +39,9 @@ export class ObjectRef<T = unknown> {
 
   /** A ref in a JSON result would be a dead text: nobody could get its value. */
   toJSON(): never {
-    throw new TypeError(
+    throw new UnsupportedValue(
       `A ref (${this.id}) has no JSON form. Return its value: await get(ref), or send it as an argument.`,
+      '',
     )
   }
 

@@ -1,3 +1,4 @@
+import { UnsupportedValue } from '../../sdk/errors.ts'
 import { decodeTarget, type CallTarget } from '../call-target.ts'
 import {
   decodeInvokeMeta,
@@ -127,8 +128,8 @@ export class Executor {
     try {
       // A function or symbol has no JSON form and counts as nothing, like undefined.
       text = JSON.stringify(result) ?? 'null'
-    } catch {
-      this.fail(invocation, unserialisable(this.contract))
+    } catch (error) {
+      this.fail(invocation, error instanceof UnsupportedValue ? error : unserialisable(this.contract))
       return
     }
     this.#answer(invocation, FRAME.result, 0, text)

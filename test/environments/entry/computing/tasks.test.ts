@@ -239,6 +239,15 @@ tasks('a result that cannot be sent is the error of the task', async () => {
   ])
 })
 
+tasks('a handler that returns a ref fails with what to do instead', async () => {
+  await using engine = await LittleEngine.start(handler(`return { result: exports.add.remote(1, 2) }`))
+
+  const error = (await engine.call()) as { errorType: string; errorMessage: string }
+
+  assert.is(error.errorType, 'UnsupportedValue')
+  assert.match(error.errorMessage, /A ref \(oa-1\) has no JSON form.*await get\(ref\)/)
+})
+
 tasks('a task that is not exported cannot be called, and says what to do', async () => {
   await using engine = await LittleEngine.start(
     `const hidden = task(function crunch() {})
