@@ -170,13 +170,14 @@ export class Specialized {
 
   #makeComputing(): Computing {
     const { functionName, functionVersion, memoryMb, logGroup, logStream } = this.#specialization
-    const { refPrefix, lendsCpu = false } = this.#specialization
+    const { refPrefix, lendsCpu = false, objects } = this.#specialization
     const computing = new Computing({
       connection: this.#connection,
       scope: this.#scope,
       facts: { functionName, functionVersion, memoryMb, logGroup, logStream },
       refPrefix,
       lendsCpu,
+      objects,
     })
     computing.calls.onWaiting = (isWaiting) => {
       if (this.#state.kind === 'ready') this.#state.executor.updateHold()

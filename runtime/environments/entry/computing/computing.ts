@@ -6,13 +6,14 @@ import { placementGroupFactory } from '../../../sdk/placement-group.ts'
 import { plainOptions, taskFactory, type DeclaredTask } from '../../../sdk/task.ts'
 import type { Context } from '../../../sdk/types.ts'
 import type { CallTarget } from '../../call-target.ts'
-import type { Manifest } from '../../frames.ts'
+import type { Manifest, ObjectPlaces } from '../../frames.ts'
 import { Actors } from '../actors/actors.ts'
 import type { CallScope } from '../call-scope.ts'
 import type { Connection } from '../connection.ts'
 import type { FunctionFacts } from '../context.ts'
 import { ANSWER_BYTES, type Executor, type Work } from '../executor.ts'
 import type { Invocation } from '../invocation.ts'
+import { LargeValues } from '../segments/large-values.ts'
 import { Calls } from './calls.ts'
 import { Lending } from './lending.ts'
 import type { CellHome } from './ref-cell.ts'
@@ -27,6 +28,8 @@ export interface ComputingParts {
   readonly facts: FunctionFacts
   readonly refPrefix: string
   readonly lendsCpu: boolean
+  /** Where large values lie; absent: every value travels in its frame. */
+  readonly objects?: ObjectPlaces | undefined
 }
 
 /**
@@ -44,9 +47,15 @@ export class Computing implements Work {
   readonly #actors: Actors
   #manifest: Manifest = { tasks: {}, actors: {} }
 
-  constructor({ connection, scope, facts, refPrefix, lendsCpu }: ComputingParts) {
+  constructor({ connection, scope, facts, refPrefix, lendsCpu, objects }: ComputingParts) {
     this.values = new Values((id) => this.sdkCalls.refOf(id))
     this.calls = new Calls(connection, this.values)
+    if (objects !== undefined)
+      this.values.large = new LargeValues({
+        folders: objects,
+        mapperPath: objects.mapperPath,
+        giveBack: (text) => this.calls.tell(`unmap\n${text}`),
+      })
     this.lending = lendsCpu ? new Lending(this.calls, connection) : undefined
     const { values, calls, lending } = this
     const home: CellHome = { values, calls, lending, current: () => scope.current() }

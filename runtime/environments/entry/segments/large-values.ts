@@ -11,19 +11,10 @@ import {
 } from '../../../objects/location.ts'
 import { readRoom, ROOM_FILE, type Room } from '../../../objects/room.ts'
 import type { ObjectFolders } from '../../../objects/segment-folders.ts'
+import { ObjectLost, ObjectStoreFull } from '../../../sdk/errors.ts'
 import { Collection } from './collection.ts'
 import { openMapper, type Mapper } from './mapper.ts'
 import { takeSpare } from './spare-file.ts'
-
-/** There is no room for a value, in memory or on disk. */
-export class ObjectStoreFull extends Error {
-  override readonly name = 'ObjectStoreFull'
-}
-
-/** A value that is not there any more. */
-export class SegmentLost extends Error {
-  override readonly name = 'ObjectLost'
-}
 
 /** What large values need of the rest of an environment. */
 export interface LargeValuesParts {
@@ -108,7 +99,7 @@ export class LargeValues {
     try {
       handle = fs.openSync(join(this.#folder(where), file), 'r')
     } catch (error) {
-      throw new SegmentLost(`The object is lost: its segment cannot be opened (${codeOf(error)}).`)
+      throw new ObjectLost(`The object is lost: its segment cannot be opened (${codeOf(error)}).`)
     }
     delivery.open += 1
     const close = (): void => {
@@ -154,7 +145,7 @@ export class LargeValues {
 
   #folder(where: SegmentPlace): string {
     const folder = this.#parts.folders[where]
-    if (folder === null) throw new SegmentLost(`The object is lost: it lies in ${where}, which is not here.`)
+    if (folder === null) throw new ObjectLost(`The object is lost: it lies in ${where}, which is not here.`)
     return folder
   }
 
