@@ -89,15 +89,17 @@ export const LISTS: Readonly<Record<string, Listing>> = {
 /** Actors, narrowed by `query` (without its question mark). */
 export function actorsListing(query: string): Listing {
   return {
-    headings: ['ACTOR', 'STATE', 'WAITING', 'ENVIRONMENT', 'AGE', 'REASON'],
+    headings: ['ACTOR', 'STATE', 'WAITING', 'RUNNING', 'STORED', 'ACTIVE', 'ENVIRONMENT', 'WHY'],
     read: (api) => readRecords(api, 'actors', query),
     row: (item, nowMs) => [
       [item.function, item.class, item.key].map(text).join('/'),
       text(item.state),
-      text(item.waiting),
+      text(item.mailbox),
+      text(item.running),
+      `${text(item.storageBytes)} B`,
+      typeof item.lastActiveAtMs === 'number' ? age(item.lastActiveAtMs, nowMs) : '',
       text(item.environmentId),
-      typeof item.sinceMs === 'number' ? age(item.sinceMs, nowMs) : '',
-      text(item.reason),
+      text(item.reason ?? item.lastError),
     ],
   }
 }
@@ -132,7 +134,7 @@ export function runsListing(query: string): Listing {
   return {
     headings: [
       'ID',
-      'FUNCTION',
+      'WHAT',
       'VERSION',
       'TRIGGER',
       'STATUS',
@@ -144,7 +146,9 @@ export function runsListing(query: string): Listing {
     read: (api) => readRecords(api, 'runs', query),
     row: (item, nowMs) => [
       text(item.runId),
-      text(item.functionName),
+      item.kind === 'invocation'
+        ? text(item.functionName)
+        : `${text(item.functionName)}/${text(item.qualifier)}`,
       text(item.version),
       text(item.trigger),
       text(item.status),

@@ -42,6 +42,7 @@ export function remoteActor<Actor>(
     return parseAnswer(
       await wire.call(`${path}/${encodeURIComponent(method)}`, {
         method: 'POST',
+        query: { timeout: options.timeout === undefined ? undefined : String(options.timeout) },
         headers: {
           'content-type': 'application/json',
           ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),

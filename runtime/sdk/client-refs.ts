@@ -43,7 +43,7 @@ export interface ObjectCalls {
   wait<T>(refs: readonly ClientRef<T>[], options?: WaitOptions & { count?: number }): Promise<Waited<T>>
   /**
    * Ends the task that makes the value: one that waits never runs, one that runs has its signal aborted.
-   * `force` kills its process; `recursive` ends what it started too.
+   * `force` kills its process; what it started ends too unless `recursive` is false.
    */
   cancel(
     ref: ClientRef,
@@ -77,8 +77,8 @@ export function objectCalls(wire: Wire): ObjectCalls {
       return new ClientRef<T>(Promise.resolve(id))
     },
     wait: (refs, options = {}) => waitFor(wire, refs, options),
-    async cancel(ref, { force = false, recursive = false, signal } = {}) {
-      const query = { force: force ? '1' : undefined, recursive: recursive ? '1' : undefined }
+    async cancel(ref, { force = false, recursive = true, signal } = {}) {
+      const query = { force: force ? '1' : '0', recursive: recursive ? '1' : '0' }
       const path = `/lambent/v1/objects/${encodeURIComponent(await ref.id)}/cancel`
       await wire.call(path, { method: 'POST', query, signal })
     },
