@@ -1,6 +1,7 @@
 import { measureEvents } from './events.ts'
 import { measureCold } from './cold.ts'
 import { measureAgainst } from './compare.ts'
+import { measureComputing } from './computing.ts'
 import { measureFrames } from './frames.ts'
 import { measureHttp } from './http.ts'
 import { loadTool } from './load.ts'
@@ -27,6 +28,7 @@ const sections: Record<string, () => Promise<Figure[]>> = {
   cold: measureCold,
   frames: measureFrames,
   memory: measureMemory,
+  computing: () => measureComputing(rounds, seconds),
   peers: () => measurePeers(rounds, seconds),
 }
 const against = argv.indexOf('--against')
