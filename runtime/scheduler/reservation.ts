@@ -1,8 +1,8 @@
-import { MILLI, type Resources } from '../resources.ts'
+import { MILLI } from '../resources.ts'
 import type { GpuWish } from '../wish.ts'
 import type { Cluster, Kept } from './cluster.ts'
 import { canEverFit, lackingOn } from './feasibility.ts'
-import { isOfKind, shareOf, type LeaseRequest, type NodeState } from './node-state.ts'
+import { isOfKind, shareOf, type GpuState, type LeaseRequest, type NodeState } from './node-state.ts'
 
 /** Something is kept for so long, each time twice as long; then others have a turn. */
 const FIRST_MS = 10_000
@@ -85,9 +85,9 @@ export function keptFor(request: LeaseRequest, nodes: readonly NodeState[]): Kep
   if (best === undefined) return undefined
   const { node } = best
   for (const way of request.gpus ?? [undefined]) {
-    const amount = gpuAmount(request.resources, way, node)
-    const gpuIndices = freest(node, amount, way)
-    if (gpuIndices === undefined) continue
+    const gpus = gpusFor(node, request.resources['gpu'] ?? 0, way)
+    if (gpus === undefined) continue
+    const { amount, gpuIndices } = gpus
     const resources = amount === 0 ? request.resources : { ...request.resources, gpu: amount }
     return { node: node.name, resources, gpuIndices }
   }
@@ -105,18 +105,24 @@ function missingOn(request: LeaseRequest, node: NodeState): number {
   return missing
 }
 
-function gpuAmount(resources: Resources, way: GpuWish | undefined, node: NodeState): number {
-  if (way === undefined) return resources['gpu'] ?? 0
-  if (way.amount !== undefined) return way.amount
-  const shares = node.gpus.map((gpu) => shareOf(way, gpu)).filter((share) => share !== undefined)
-  return Math.min(...shares, MILLI)
-}
-
-/** The GPUs of a kind of which most is free: those will be free first. */
-function freest(node: NodeState, amount: number, way: GpuWish | undefined): number[] | undefined {
-  const count = Math.ceil(amount / MILLI)
+/** Of the GPUs of a kind those of which most is free: they will be free first. */
+function gpusFor(
+  node: NodeState,
+  plain: number,
+  way: GpuWish | undefined,
+): { amount: number; gpuIndices: number[] } | undefined {
   const fitting = node.gpus
     .filter((gpu) => isOfKind(gpu, way))
-    .toSorted((left, right) => right.free - left.free || left.index - right.index)
-  return fitting.length < count ? undefined : fitting.slice(0, count).map(({ index }) => index)
+    .toSorted((left, right) => openness(right) - openness(left) || left.index - right.index)
+  const amount = way === undefined ? plain : way.amount
+  const count = amount === undefined ? 1 : Math.ceil(amount / MILLI)
+  const chosen = fitting.slice(0, count)
+  const [first] = chosen
+  if (chosen.length < count) return undefined
+  // how much of a GPU some memory is depends on the GPU
+  const share = amount ?? (way === undefined || first === undefined ? undefined : shareOf(way, first))
+  return share === undefined ? undefined : { amount: share, gpuIndices: chosen.map(({ index }) => index) }
 }
+
+/** What is free of a GPU, less than nothing where nobody gets it. */
+const openness = ({ free, withheld }: GpuState): number => (withheld === undefined ? free : free - 2 * MILLI)
