@@ -62,7 +62,7 @@ export function createComputing(parts: ComputingParts): Computing {
   const objects = new ObjectTable({ segments, encode: (error) => encodeFailure(refusalFailure(error)) })
   requests.on('unmap', ({ environment, fields: [text = ''] }) => segments.giveBack(environment.id, text))
   const tasks = new Tasks({
-    ...{ objects, requests, scheduler, manifests, clock },
+    ...{ objects, requests, scheduler, manifests, clock, log: parts.log },
     resolver: registry,
     recorder: new TaskRecorder({ clock, journal, onRecord }),
     encode: encodeFailure,

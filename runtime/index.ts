@@ -370,6 +370,7 @@ async function openEngine(
       inFlight: gate.inFlight,
       queuedEvents: events.queue.size,
       owedDeliveries: events.outbox.size,
+      unrecordedTasks: computing.tasks.unrecorded,
     }),
     environments: () => [
       ...scheduler.environments.map((environment) =>

@@ -22,6 +22,8 @@ export interface EnvironmentView {
   readonly inFlight: number
   /** Peak resident memory it has reported. */
   readonly memoryMb: number
+  /** What the code in it waits for, or what has become of its processors. */
+  readonly waits: string | undefined
   /** Leased, in plain units. */
   readonly resources: Readonly<Record<string, number>>
 }
@@ -75,6 +77,8 @@ export interface EngineHealth {
   readonly queuedEvents: number
   /** Outcomes of events that are owed to destinations and dead-letter targets. */
   readonly owedDeliveries: number
+  /** Successful tasks since the start of which there is no run: there were too many in a second. */
+  readonly unrecordedTasks: number
 }
 
 /** Milli-units as the plain amounts people write. */
@@ -98,8 +102,14 @@ export const viewEnvironment = (
   invocations: environment.invocations,
   inFlight: environment.inFlight.length,
   memoryMb: Math.ceil(environment.maxRssKb / 1024),
+  waits: waitOf(environment),
   resources: plain(lease?.resources ?? {}),
 })
+
+function waitOf({ isWaiting, isParked }: Environment): string | undefined {
+  if (isWaiting) return 'Its code waits for others, who have its processors meanwhile.'
+  return isParked ? 'It is idle, and others have its processors.' : undefined
+}
 
 /** What runs in an environment; what it only holds ahead does not run yet. */
 export const viewRunning = (environment: Environment, clock: Clock): RunningView[] =>

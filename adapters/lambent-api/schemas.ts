@@ -213,6 +213,7 @@ export const Answers = {
         invocations: z.number(),
         inFlight: z.number(),
         memoryMb: z.number(),
+        waits: z.string().optional().describe('What the code in it waits for'),
         resources: amounts.describe('Leased'),
       }),
     ),

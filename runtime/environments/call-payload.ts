@@ -34,9 +34,10 @@ export function unpackLed(bytes: Buffer): { lead: string; encoded: Buffer } {
 }
 
 /** Ids of the refs that a value holds. */
-export function refsOf(value: Buffer): string[] {
+export function refsOf(value: Buffer): readonly string[] {
+  if (value.length >= LEAD_BYTES && value.readUInt32LE(0) === 0) return NO_IDS
   const { lead } = unpackLed(value)
-  return lead === '' ? [] : lead.split(',')
+  return lead === '' ? NO_IDS : lead.split(',')
 }
 
 /** Class name of an error. */
@@ -60,6 +61,12 @@ export interface Attachment {
  * Flags of the arguments other than 0 are an attachment without an id and a body.
  */
 export function packTask(args: Buffer, attachments: readonly Attachment[], argsFlags = 0): Buffer {
+  if (attachments.length === 0 && argsFlags === 0) {
+    const whole = Buffer.allocUnsafe(LEAD_BYTES + args.length)
+    whole.writeUInt32LE(args.length, 0)
+    args.copy(whole, LEAD_BYTES)
+    return whole
+  }
   const lead = Buffer.allocUnsafe(LEAD_BYTES)
   lead.writeUInt32LE(args.length, 0)
   const parts = [lead, args]
@@ -101,6 +108,7 @@ export function unpackTask(payload: Buffer): {
 }
 
 const EMPTY = Buffer.alloc(0)
+const NO_IDS: readonly string[] = []
 
 function packLed(lead: string, encoded: Uint8Array): Buffer {
   const leadBytes = lead === '' ? 0 : Buffer.byteLength(lead)

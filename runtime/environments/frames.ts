@@ -103,7 +103,7 @@ export interface Specialization {
   role?: EnvironmentRole
   /** Leads the ids of the refs that its code makes. */
   refPrefix: string
-  /** Its lease holds CPU, which is others' while its code waits in `get` or `wait`. Absent: it holds none. */
+  /** Others run while its code waits in `get` or `wait`: it says when. Absent: nobody has to know. */
   lendsCpu?: boolean
   /**
    * A code cache made earlier for exactly this package, Node version and architecture, as this process sees

@@ -66,6 +66,8 @@ export interface InvocationInput {
   readonly target?: string
   /** Names the pool, of environments that run nothing else, for what is no handler's work. */
   readonly pool?: string
+  /** The whole key of that pool, where it was made before. */
+  readonly poolKey?: string
   /** In place of the version's; null: none. */
   readonly timeoutMs?: number | null
   /** How far it is from work that nothing else of ours asked for; deeper work is run first. Absent: 0. */

@@ -197,7 +197,7 @@ export function createStarter(parts: {
         concurrency: version.execution.concurrency,
         role: roleOf(environment.poolKey),
         refPrefix: `o${environment.identity.epoch.toString(36)}`,
-        lendsCpu: (version.execution.resources['cpu'] ?? 0) > 0,
+        lendsCpu: (version.execution.resources['cpu'] ?? 0) > 0 || roleOf(environment.poolKey) === 'task',
         ...(codeCachePath === undefined ? {} : { codeCachePath }),
         ...(process.objects === undefined ? {} : { objects: process.objects }),
         ...(bridged === undefined

@@ -35,7 +35,8 @@ export class Requests {
 
   /** Takes a `request` frame. Throws a RangeError for an operation that nobody serves. */
   receive(environment: Environment, { id, flags, metaBytes, body }: EnvironmentRequest): void {
-    const [operation = '', ...fields] = body.toString('utf8', 0, metaBytes).split('\n')
+    const fields = body.toString('utf8', 0, metaBytes).split('\n')
+    const operation = fields.shift() ?? ''
     const serve = this.#served.get(operation)
     if (serve === undefined) {
       this.#log.warn('an environment asked for what nobody serves', { operation })

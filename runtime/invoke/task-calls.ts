@@ -5,6 +5,7 @@ import type { Invocation } from '../environments/invocation.ts'
 import { STREAM_STOP, STREAM_TAKEN } from '../environments/stream-items.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { EngineError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { ObjectEntry, ObjectTable, RefHolder } from '../objects/object-table.ts'
 import type { Resolver } from '../registry/types.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
@@ -14,10 +15,9 @@ import type { Manifests } from './manifests.ts'
 import type { Request, Requests } from './requests.ts'
 import { lostFailure, refusalFailure, type EncodeFailure } from './task-errors.ts'
 import type { TaskRecorder } from './task-records.ts'
-import { TaskRun, type TaskContext } from './task-run.ts'
+import { TaskRun, type TaskContext, type TaskReader } from './task-run.ts'
 import { readOptions, type TaskShape } from './task-shape.ts'
 import { TaskShapes } from './task-shapes.ts'
-import { TaskStream } from './task-stream.ts'
 import { breakCycles } from './wait-cycles.ts'
 
 /** What tasks are built of. */
@@ -30,6 +30,7 @@ export interface TaskParts {
   readonly recorder: TaskRecorder
   readonly encode: EncodeFailure
   readonly clock: Clock
+  readonly log: Log
   /** An id for a run, that sorts by time. */
   readonly newId: () => string
   /** Tasks that may be unfinished at once; absent: 200,000. */
@@ -137,6 +138,7 @@ export class Tasks {
   close(): void {
     this.#closed = true
     this.#cycles.cancel()
+    this.#parts.recorder.close()
     for (const run of this.#runs) if (run.invocation === undefined) run.refuse(stopping())
   }
 
@@ -150,24 +152,22 @@ export class Tasks {
     let entry: ObjectEntry | undefined
     try {
       entry = objects.create(refIdOf(environment, id), holdings.refs)
-      entry.whenSettled({ settled: (settled) => hand(environment, id, settled, holdings) })
       this.#admit()
       const topIds = topRefs === '' ? NONE : topRefs.split(',').map((one) => one.slice(one.indexOf(':') + 1))
-      const start = (shape: TaskShape, settled: ObjectEntry): void => {
-        const task = this.#begin(settled, shape, parent, depthOf(parent) + 1, { environment, id, holdings })
-        task.start(payload, topIds, flags)
-      }
+      const reader = { environment, id, holdings }
+      const start = (shape: TaskShape, created: ObjectEntry): void =>
+        this.#begin(created, shape, parent, depthOf(parent) + 1, reader).start(payload, topIds, flags)
       const { version } = environment
       if (version === undefined) return
       const within = version.execution.placementGroup?.name
       if (functionText === '') return start(this.#shapes.own(version, exportName, options, within), entry)
       const pending = entry
-      void this.#elsewhere(version.scope, functionText, exportName, options, within).then(
-        (shape) => start(shape, pending),
-        (error: unknown) => this.#reject(pending, error),
-      )
+      this.#elsewhere(version.scope, functionText, exportName, options, within)
+        .then((shape) => start(shape, pending))
+        .catch((error: unknown) => this.#reject(pending, error, reader))
     } catch (error) {
-      if (entry !== undefined) return this.#reject(entry, error)
+      if (error instanceof RangeError) throw error // the process broke the protocol
+      if (entry !== undefined) return this.#reject(entry, error, { environment, id, holdings })
       environment.connection?.answer(id, FLAG.error, this.#errorOf(error))
     }
   }
@@ -228,12 +228,10 @@ export class Tasks {
     shape: TaskShape,
     parent: Invocation | undefined,
     depth: number,
-    reader: { environment: Environment; id: number; holdings: CodeHoldings } | undefined,
+    reader: TaskReader | undefined,
   ): TaskRun {
     const id = this.#parts.newId()
-    const run = new TaskRun({ context: this.#context, id, shape, entry, parent, depth })
-    if (reader !== undefined)
-      run.readBy = () => new TaskStream({ objects: this.#parts.objects, run, ...reader })
+    const run = new TaskRun({ context: this.#context, id, shape, entry, parent, depth, reader })
     this.#runs.add(run)
     return run
   }
@@ -295,13 +293,15 @@ export class Tasks {
     return this.otherStreams?.(environment, id)
   }
 
-  #reject(entry: ObjectEntry, error: unknown): void {
+  #reject(entry: ObjectEntry, error: unknown, { environment, id, holdings }: TaskReader): void {
     this.#parts.objects.reject(entry, this.#errorOf(error))
+    hand(environment, id, entry, holdings)
   }
 
   #errorOf(error: unknown): Buffer {
     if (error instanceof EngineError) return this.#parts.encode(refusalFailure(error))
-    throw error
+    this.#parts.log.error('a task could not be begun', { error })
+    return this.#parts.encode({ name: 'Error', message: 'The engine could not begin it. See its log.' })
   }
 }
 

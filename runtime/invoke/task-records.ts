@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { errorNameOf } from '../environments/call-payload.ts'
 import type { ResultMeta } from '../environments/frames.ts'
 import type { Invocation } from '../environments/invocation.ts'
@@ -30,13 +30,18 @@ export class TaskRecorder {
   readonly #clock: Clock
   readonly #journal: Journal
   readonly #onRecord: (record: RunRecord) => void
-  #second = 0
+  readonly #timer: Timer
   #kept = 0
 
   constructor(options: { clock: Clock; journal: Journal; onRecord: (record: RunRecord) => void }) {
     this.#clock = options.clock
     this.#journal = options.journal
     this.#onRecord = options.onRecord
+    this.#timer = options.clock.every(SECOND_MS, () => (this.#kept = 0))
+  }
+
+  close(): void {
+    this.#timer.cancel()
   }
 
   /** `failure` is the error as it travels, or one of the engine's own. */
@@ -46,7 +51,7 @@ export class TaskRecorder {
     meta: ResultMeta | undefined,
     failure: Buffer | Failure | undefined,
   ): void {
-    if (status === 'succeeded' && !this.#hasRoom()) {
+    if (status === 'succeeded' && ++this.#kept > KEPT_PER_SECOND) {
       this.skipped += 1
       return
     }
@@ -69,16 +74,6 @@ export class TaskRecorder {
     const stream = this.#journal.open({ ...facts, format: 'Text', systemLevel: 'INFO' })
     this.#journal.finished(stream, record, { startWritten: false, recorded: false, quiet: true })
     this.#journal.close(stream)
-  }
-
-  #hasRoom(): boolean {
-    const second = Math.floor(this.#clock.monotonicMs() / SECOND_MS)
-    if (second !== this.#second) {
-      this.#second = second
-      this.#kept = 0
-    }
-    this.#kept += 1
-    return this.#kept <= KEPT_PER_SECOND
   }
 
   #record(

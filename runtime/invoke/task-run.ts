@@ -1,4 +1,5 @@
 import { errorNameOf, packTask, refsOf, unpackTask, type Attachment } from '../environments/call-payload.ts'
+import type { Environment } from '../environments/environment.ts'
 import { FLAG, type ResultMeta } from '../environments/frames.ts'
 import { Invocation, type InvocationInput, type InvocationObserver } from '../environments/invocation.ts'
 import type { ProcessExit } from '../environments/launcher.ts'
@@ -6,6 +7,7 @@ import { EngineError } from '../errors.ts'
 import type { ObjectEntry, ObjectProducer, ObjectTable, ObjectWaiter } from '../objects/object-table.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import type { RunStatus } from '../store/journal.ts'
+import { hand, type CodeHoldings } from './holdings.ts'
 import { describeError } from './outcomes.ts'
 import {
   cancelledFailure,
@@ -18,7 +20,7 @@ import {
 } from './task-errors.ts'
 import type { TaskRecorder } from './task-records.ts'
 import type { TaskShape } from './task-shape.ts'
-import type { TaskStream } from './task-stream.ts'
+import { TaskStream } from './task-stream.ts'
 
 /** What all task runs share. */
 export interface TaskContext {
@@ -43,6 +45,14 @@ export interface TaskRunOptions {
   /** Whose code asked for it. */
   readonly parent: Invocation | undefined
   readonly depth: number
+  readonly reader: TaskReader | undefined
+}
+
+/** The code that asked for a task: request `id` of a process. */
+export interface TaskReader {
+  readonly environment: Environment
+  readonly id: number
+  readonly holdings: CodeHoldings
 }
 
 /** Arguments and results that are larger travel as locations. */
@@ -66,8 +76,8 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   invocation: Invocation | undefined
   /** Its items, once there are any. */
   stream: TaskStream | undefined
-  /** Makes the way to whoever reads its items; undefined: nobody does. */
-  readBy: (() => TaskStream) | undefined
+  /** Who is told of its items and its end; undefined: whoever asks for the ref. */
+  readonly #reader: TaskReader | undefined
   readonly #context: TaskContext
   #hasEnded = false
   #payload: Buffer = Buffer.alloc(0)
@@ -81,7 +91,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   #attached: readonly ObjectEntry[] = NONE
   #waiter: ObjectWaiter | undefined
 
-  constructor({ context, id, shape, entry, parent, depth }: TaskRunOptions) {
+  constructor({ context, id, shape, entry, parent, depth, reader }: TaskRunOptions) {
     this.#context = context
     this.id = id
     this.shape = shape
@@ -89,6 +99,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
     this.parent = parent
     this.depth = depth
     this.acceptedAtMs = context.nowMs()
+    this.#reader = reader
     entry.producer = this
   }
 
@@ -170,7 +181,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   }
 
   said(invocation: Invocation, flags: number, metaBytes: number, body: Buffer): void {
-    this.stream ??= this.readBy?.()
+    this.stream ??= this.#openStream()
     this.stream?.said(this, invocation, flags, metaBytes, body)
   }
 
@@ -191,6 +202,11 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   }
 
   // -- inside
+
+  #openStream(): TaskStream | undefined {
+    if (this.#reader === undefined) return undefined
+    return new TaskStream({ objects: this.#context.objects, run: this, ...this.#reader })
+  }
 
   #argumentCame(entry: ObjectEntry): void {
     if (this.#hasEnded) return
@@ -241,6 +257,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
       waitsForever: true,
       target: shape.target,
       pool: shape.pool,
+      poolKey: shape.poolKey,
       timeoutMs: shape.timeoutMs,
       depth: this.depth,
       parent: this.parent,
@@ -277,6 +294,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
     const inner = flags === 0 ? refsOf(body) : NO_IDS
     if (flags & FLAG.error) objects.reject(this.entry, body)
     else objects.resolve(this.entry, flags, body, inner)
+    if (this.#reader !== undefined) handTo(this.#reader, this.entry)
     for (const entry of this.#pinned) objects.unpin(entry)
     const waiter = this.#waiter
     if (waiter !== undefined) for (const entry of this.#attached) entry.ignore(waiter)
@@ -290,6 +308,9 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
     recorder.ended(this, status, meta, failure ?? (flags & FLAG.error ? body : undefined))
   }
 }
+
+const handTo = ({ environment, id, holdings }: TaskReader, entry: ObjectEntry): void =>
+  hand(environment, id, entry, holdings)
 
 const tooLarge = (what: string, name: string, sizeBytes: number): Failure => ({
   name: 'LimitReached',

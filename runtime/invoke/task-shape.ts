@@ -10,6 +10,7 @@ export interface TaskShape {
   readonly version: FunctionVersion
   /** Names the pool: tasks that lease the same share environments. */
   readonly pool: string
+  readonly poolKey: string
   readonly target: string
   /** Attempts after the first: of system failures, and of errors in `retryOn`. */
   readonly retries: number
@@ -50,6 +51,7 @@ export function taskShape(
   const wish = inherits ? { ...own, placementGroup: { name: within } } : own
   const maxCalls = whole('maxCalls', options['maxCalls'], 1, MOST_CALLS) ?? (wantsGpus(wish) ? 1 : undefined)
   const memoryMb = typeof options['memoryMb'] === 'number' ? Math.ceil(options['memoryMb']) : undefined
+  const pool = `task ${shapeOf(wish)} ${maxCalls ?? ''}`
   const execution = withWish({ ...version.execution, concurrency: 1, maxEnvironments: null, maxCalls }, wish)
   return {
     exportName,
@@ -60,7 +62,8 @@ export function taskShape(
       memoryLimitMb: memoryMb ?? null,
       execution,
     },
-    pool: `task ${shapeOf(wish)} ${maxCalls ?? ''}`,
+    pool,
+    poolKey: poolKeyOf(version, pool),
     target: `task/${exportName}`,
     retries: whole('retries', options['retries'], 0, MOST_RETRIES) ?? DEFAULT_RETRIES,
     retryOn: names(options['retryOn']),
@@ -70,6 +73,9 @@ export function taskShape(
   }
 }
 
+/** As a flat text: it is looked up for every call. */
+const poolKeyOf = ({ key }: FunctionVersion, pool: string): string => [key, '', pool].join('\n')
+
 const arnOf = ({ scope, functionName, version }: FunctionVersion): string =>
   `arn:aws:lambda:${scope.region}:${scope.account}:function:${functionName}` +
   (version === '$LATEST' ? '' : `:${version}`)
@@ -77,7 +83,12 @@ const arnOf = ({ scope, functionName, version }: FunctionVersion): string =>
 /** Reads the text of a `task` request's options. Throws EngineError 'invalid' for what is no JSON object. */
 export function readOptions(text: string): Readonly<Record<string, unknown>> {
   if (text === '') return {}
-  const value: unknown = JSON.parse(text)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // said below
+  }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown> // as checked
   throw new EngineError('invalid', `The options of a task are an object, not ${text.slice(0, 100)}.`)

@@ -51,7 +51,7 @@ export class Lending {
 
   /** Something in `environment` has ended. */
   calmed(environment: Environment): void {
-    if (environment.inFlight.some((one) => one.isBlocked)) this.#lend(environment)
+    if (environment.isWaiting) this.#lend(environment)
     else if (this.#returning.length > 0) this.serve()
   }
 

@@ -392,7 +392,8 @@ export class Scheduler implements PoolHost {
 }
 
 /** Handlers of one version (and tenant) share a pool; what runs beside them has pools of its own. */
-function poolKeyOf({ version, tenantId, pool }: InvocationInput): string {
+function poolKeyOf({ version, tenantId, pool, poolKey }: InvocationInput): string {
+  if (poolKey !== undefined) return poolKey
   if (pool !== undefined) return `${version.key}\n\n${pool}`
   return tenantId === '' ? version.key : `${version.key}\n${tenantId}`
 }

@@ -29,13 +29,13 @@ export async function taskWorld(
     maxEnvironments: options.maxEnvironments ?? 8,
     resources: { cpu: options.cpu ?? 2 },
   })
-  const { scheduler, requests, clock, journal } = base
+  const { scheduler, requests, clock, journal, log } = base
   const objects = new ObjectTable()
   const records: RunRecord[] = []
   const versions = new Map<string, FunctionVersion>()
   let ids = 0
   const tasks = new Tasks({
-    ...{ objects, requests, scheduler, clock },
+    ...{ objects, requests, scheduler, clock, log },
     resolver: {
       resolve: (_scope, name): Target => {
         const one = versions.get(name) ?? version(name)

@@ -232,6 +232,7 @@ const HEALTH = {
   inFlight: 0,
   queuedEvents: 0,
   owedDeliveries: 0,
+  unrecordedTasks: 0,
 } as const
 
 /** Reads a response's text until `enough` says so. */
