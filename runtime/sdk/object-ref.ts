@@ -6,8 +6,8 @@ export interface RefSource {
   readonly id: string
   /** This process needs the value no longer. A second call changes nothing. */
   release(): void
-  /** The items of a streaming task. Absent: it has none. */
-  iterate?(): AsyncIterator<unknown>
+  /** The items of a streaming task; whoever takes them keeps `ref`. Absent: it has none. */
+  iterate?(ref: ObjectRef): AsyncIterator<unknown>
 }
 
 /**
@@ -54,7 +54,7 @@ export class ObjectRef<T = unknown> {
 // Only what a streaming task returns is typed as iterable; which task is one shows when it runs.
 Object.defineProperty(ObjectRef.prototype, Symbol.asyncIterator, {
   value(this: ObjectRef): AsyncIterator<unknown> {
-    const items = ObjectRef.sourceOf(this).iterate?.()
+    const items = ObjectRef.sourceOf(this).iterate?.(this)
     if (items === undefined) throw new TypeError(`Ref ${this.id} has no items: it is no streaming task's.`)
     return items
   },

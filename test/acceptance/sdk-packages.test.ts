@@ -64,6 +64,27 @@ packages('an ES module may ask while it loads, and takes the items of a generato
   assert.equal(body, { found: ['to', 'be', 'or', 'not'], seed: '7', same: true })
 })
 
+const GANG = `import { get, placementGroup, task, type Handler } from 'lambent'
+export const add = task(async (a: number, b: number) => a + b)
+export const handler: Handler = async () => {
+  const group = placementGroup({ bundles: [{ cpu: 1 }], strategy: 'PACK' })
+  await group.ready({ timeout: '20s' })
+  const sum = await get(add.options({ placementGroup: group, bundle: 0 }).remote(1, 2), { timeout: '20s' })
+  const { state } = await group.state()
+  await group.remove()
+  return { sum, state }
+}
+`
+
+packages('a task runs in a placement group that the handler has made', async () => {
+  using folder = folderOf({ 'gang/index.ts': GANG })
+  await using lambent = await startLambent({ argv: ['--deploy', folder.path] })
+
+  const { body } = await invoke(lambent.url, 'gang')
+
+  assert.equal(body, { sum: 3, state: 'ready' })
+})
+
 const BEHIND_A_WRAPPER = `const { task, get } = globalThis[Symbol.for('lambent.sdk.v1')]
 exports.where = task(() => process.env.WRAPPED)
 exports.handler = async () => [process.env.WRAPPED, await get(exports.where.remote())]

@@ -101,3 +101,30 @@ export class ItemStream implements AsyncIterableIterator<ObjectRef, undefined> {
     for (const wake of waiting) wake()
   }
 }
+
+/** Takes items, and keeps their task's ref meanwhile: it must not be given up as forgotten. */
+export class ItemReader implements AsyncIterableIterator<ObjectRef, undefined> {
+  readonly ref: ObjectRef
+  /** How often it was asked. Counted behind the wait, so that what waits keeps this object. */
+  turns = 0
+  readonly #stream: ItemStream
+
+  constructor(stream: ItemStream, ref: ObjectRef) {
+    this.#stream = stream
+    this.ref = ref
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<Turn> {
+    const turn = await this.#stream.next()
+    this.turns += 1
+    return turn
+  }
+
+  return(): Promise<Turn> {
+    return this.#stream.return()
+  }
+}

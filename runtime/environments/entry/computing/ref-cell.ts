@@ -4,7 +4,7 @@ import { FLAG } from '../../frames.ts'
 import { itemRefId, STREAM_STOP, STREAM_TAKEN } from '../../stream-items.ts'
 import type { Invocation } from '../invocation.ts'
 import type { Asking, Calls } from './calls.ts'
-import { ItemStream } from './item-stream.ts'
+import { ItemReader, ItemStream } from './item-stream.ts'
 import type { Lending } from './lending.ts'
 import type { LargeValues, Values } from './values.ts'
 
@@ -137,12 +137,12 @@ export class RefCell implements RefSource, Asking {
   }
 
   /** The items of a streaming task, each a ref. */
-  iterate(): AsyncIterator<ObjectRef> {
+  iterate(ref: ObjectRef): AsyncIterator<ObjectRef> {
     if (this.taskNumber === 0)
       throw new TypeError(`Ref ${this.id} has no items. Those of a task are for the process that called it.`)
     const stream = this.#streamed()
     if (this.hasSettled) stream.end()
-    return stream
+    return new ItemReader(stream, ref)
   }
 
   #streamed(): ItemStream {

@@ -23,14 +23,14 @@ export function getValue(home: CellHome, target: unknown, options?: WaitOptions)
   if (!Array.isArray(target)) {
     const cell = cellOf(target)
     if (cell.hasSettled) return cell.take()
-    if (options === undefined) return new OneWait(home, cell).promise
-    return new ManyWait(home, [cell], 1, true, options).promise.then(() => cell.take())
+    if (options === undefined) return new OneWait(home, cell, target as ObjectRef).promise // it has a cell
+    return new ManyWait(home, [target as ObjectRef], 1, true, options).promise.then(() => cell.take())
   }
   const cells = target.map(cellOf)
   const failed = cells.find((cell) => cell.hasSettled && cell.hasFailed)
   if (failed !== undefined) return failed.take()
   const take = (): unknown[] => cells.map((cell) => cell.take())
-  const wait = new ManyWait(home, cells, cells.length, true, options ?? {})
+  const wait = new ManyWait(home, target as ObjectRef[], cells.length, true, options ?? {}) // they have cells
   return wait.promise.then(take)
 }
 
@@ -46,7 +46,7 @@ export async function waitFor(
     throw new RangeError(`wait cannot wait for ${count} of ${refs.length} refs.`)
   const cells = refs.map(cellOf)
   try {
-    await new ManyWait(home, cells, count, false, options).promise
+    await new ManyWait(home, refs, count, false, options).promise
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
   }
@@ -57,13 +57,16 @@ export async function waitFor(
 /** The common wait: for one ref, as long as it takes. */
 class OneWait implements CellWaiter {
   readonly promise: Promise<unknown>
+  /** Kept, so that it is not given up as forgotten meanwhile. */
+  readonly ref: ObjectRef
   readonly #home: CellHome
   readonly #invocation: Invocation | undefined
   #resolve: (value: unknown) => void = () => {}
   #reject: (error: unknown) => void = () => {}
 
-  constructor(home: CellHome, cell: RefCell) {
+  constructor(home: CellHome, cell: RefCell, ref: ObjectRef) {
     this.#home = home
+    this.ref = ref
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -94,6 +97,8 @@ class OneWait implements CellWaiter {
 /** A wait for several, or with an end. */
 class ManyWait implements CellWaiter {
   readonly promise: Promise<void>
+  /** Kept, so that none is given up as forgotten meanwhile. */
+  readonly refs: readonly ObjectRef[]
   readonly #home: CellHome
   readonly #cells: readonly RefCell[]
   readonly #failsFast: boolean
@@ -107,12 +112,14 @@ class ManyWait implements CellWaiter {
 
   constructor(
     home: CellHome,
-    cells: readonly RefCell[],
+    refs: readonly ObjectRef[],
     count: number,
     failsFast: boolean,
     { timeout, signal }: WaitOptions,
   ) {
+    const cells = refs.map(cellOf)
     this.#home = home
+    this.refs = refs
     this.#cells = cells
     this.#failsFast = failsFast
     this.#signal = signal
