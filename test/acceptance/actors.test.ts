@@ -1,0 +1,252 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ActorWorld } from '../support/actor-world.ts'
+
+/** Actors through the built program: called from handlers, from each other, from other functions, over HTTP. */
+const actors = suite('actors')
+
+const TALLY = `import { Actor, actor, get, ObjectRef, type Handler } from 'lambent'
+
+export class Tally extends Actor {
+  static concurrent = ['peek', 'sneak']
+  readonly order: string[] = []
+
+  async add(n: number): Promise<number> {
+    const total = ((await this.storage.get<number>('total')) ?? 0) + n
+    await this.storage.put('total', total)
+    return total
+  }
+  async peek(): Promise<number> {
+    return (await this.storage.get<number>('total')) ?? 0
+  }
+  async sneak(): Promise<void> {
+    await this.storage.put('total', -1)
+  }
+  async fails(n: number): Promise<void> {
+    await this.add(n)
+    throw new RangeError('too much', { cause: new TypeError('inside') })
+  }
+  async slow(name: string, turns: number): Promise<string[]> {
+    this.order.push(name + ' begins')
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+    this.order.push(name + ' ends')
+    return this.order
+  }
+  async hold(): Promise<number> {
+    while (!released) await new Promise((resolve) => setImmediate(resolve))
+    return this.peek()
+  }
+  async types(value: unknown): Promise<unknown> {
+    await this.storage.put('value', value)
+    return this.storage.get('value')
+  }
+  async around(depth: number): Promise<string> {
+    await this.add(1)
+    if (depth === 0) return this.key + ' ' + (await this.peek())
+    const other = this.key === 'a' ? 'b' : 'a'
+    return actor(Tally, other).around(depth - 1)
+  }
+  async keepsRef(ref: unknown): Promise<void> {
+    await this.storage.put('ref', ref)
+  }
+  async *count(to: number): AsyncGenerator<number> {
+    for (let n = 0; n < to; n++) yield n
+  }
+  async early(): Promise<void> {
+    await this.storage.transaction(async () => {
+      await this.storage.put('total', 70)
+      await this.storage.put('early', true)
+    })
+    await this.storage.put('total', 71)
+    process.exit(3)
+  }
+  _secret(): number {
+    return 1
+  }
+}
+
+let released = false
+const kindOf = (error: unknown): unknown => {
+  const { name, message, cause, stack } = error as Error
+  return {
+    name, message,
+    isRange: error instanceof RangeError,
+    cause: (cause as Error | undefined)?.constructor.name,
+    stack: stack?.includes('fails') === true,
+  }
+}
+
+export const handler: Handler<{ what: string }> = async ({ what }) => {
+  const all = actor(Tally, 'handler')
+  switch (what) {
+    case 'parallel':
+      return Promise.all(Array.from({ length: 50 }, (_, n) => all.add(n)))
+    case 'refs': {
+      const refs = [1, 2, 3].map((n) => actor.remote(actor(Tally, 'refs')).add(n))
+      return [refs.every((ref) => ref instanceof ObjectRef), await get(refs)]
+    }
+    case 'order': {
+      const one = actor(Tally, 'order')
+      const results = await Promise.all([one.slow('x', 20), one.slow('y', 1), one.slow('z', 1)])
+      return results[2]
+    }
+    case 'fails': {
+      const error = await actor(Tally, 'fails').fails(5).catch(kindOf)
+      return [error, await actor(Tally, 'fails').peek()]
+    }
+    case 'refused': {
+      const one = actor(Tally, 'refused') as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+      const named = actor('tally/Tally', 'refused') as unknown as typeof one
+      const nameOf = (call: Promise<unknown>): Promise<unknown> => call.catch((error: Error) => error.name)
+      const ref = actor.remote(actor(Tally, 'refused')).peek()
+      return [
+        await nameOf(one.sneak()), typeof one._secret, await nameOf(named.nothing()),
+        await nameOf(one.keepsRef(ref)), await nameOf(actor('tally/Nobody', 'a').anything()),
+        await nameOf(actor('nowhere/Tally', 'a').anything()),
+      ]
+    }
+    case 'types': {
+      const value = { when: new Date(5), map: new Map([['a', 1n]]), set: new Set([1]), bytes: new Uint8Array([1, 2]) }
+      const back = (await actor(Tally, 'types').types(value)) as typeof value
+      return [back.when instanceof Date, back.map.get('a') === 1n, back.set.has(1), back.bytes instanceof Uint8Array]
+    }
+    case 'around':
+      return actor(Tally, 'a').around(5)
+    case 'stream': {
+      const items: number[] = []
+      for await (const item of actor(Tally, 'stream').count(100)) items.push(item)
+      const some: number[] = []
+      for await (const item of actor<Tally>('tally/Tally', 'stream').count(1000)) if (some.push(item) === 3) break
+      return [items.length, items.at(-1), some, await actor(Tally, 'stream').peek()]
+    }
+    case 'timeout': {
+      const one = actor(Tally, 'timeout')
+      const late = actor.with(one, { timeout: '50ms' }).hold().catch((error: Error) => error.name)
+      const aborted = new AbortController()
+      const left = actor.with(one, { signal: aborted.signal }).peek
+      return [await late, typeof left]
+    }
+    case 'idempotent': {
+      const once = actor.with(actor(Tally, 'once'), { idempotencyKey: 'k1' })
+      return [await once.add(1), await once.add(1), await actor(Tally, 'once').peek()]
+    }
+    default:
+      throw new Error('what?')
+  }
+}
+`
+const OTHER = `import { actor, type Handler } from 'lambent'
+import type { Tally } from '../tally/index.ts'
+export const handler: Handler<{ n: number }> = async ({ n }) => actor<Tally>('tally/Tally', 'shared').add(n)
+`
+
+let running: Promise<ActorWorld> | undefined
+const world = (): Promise<ActorWorld> => (running ??= ActorWorld.start({ tally: TALLY, other: OTHER }))
+
+actors('a counter counts every call of a handler, in their order', async () => {
+  const sums = (await (await world()).invoke('tally', { what: 'parallel' })) as number[]
+
+  let total = 0
+  assert.equal(
+    sums,
+    Array.from({ length: 50 }, (_, n) => (total += n)),
+  )
+})
+
+actors('remote gives refs, and get their values', async () => {
+  assert.equal(await (await world()).invoke('tally', { what: 'refs' }), [true, [1, 3, 6]])
+})
+
+actors('one call runs at a time, in the order of the caller', async () => {
+  assert.equal(
+    await (await world()).invoke('tally', { what: 'order' }),
+    ['x', 'y', 'z'].flatMap((name) => [`${name} begins`, `${name} ends`]),
+  )
+})
+
+actors('an error comes back with its class, cause and stack, and what the call wrote is gone', async () => {
+  assert.equal(await (await world()).invoke('tally', { what: 'fails' }), [
+    { name: 'RangeError', message: 'too much', isRange: true, cause: 'TypeError', stack: true },
+    0,
+  ])
+})
+
+actors('what cannot be called or stored is refused by name', async () => {
+  assert.equal(await (await world()).invoke('tally', { what: 'refused' }), [
+    'ReadOnlyCall',
+    'undefined',
+    'NoSuchMethod',
+    'NotStorable',
+    'NoSuchActor',
+    'Infeasible',
+  ])
+})
+
+actors('values keep their types through a call and through storage', async () => {
+  assert.equal(await (await world()).invoke('tally', { what: 'types' }), [true, true, true, true])
+})
+
+actors('calls that come back into an actor run inside the one that waits', async () => {
+  assert.is(await (await world()).invoke('tally', { what: 'around' }), 'b 3')
+})
+
+actors('a generator streams its items, also past a bound, and ends when nobody reads', async () => {
+  assert.equal(await (await world()).invoke('tally', { what: 'stream' }), [100, 99, [0, 1, 2], 0])
+})
+
+actors('a call with a timeout fails when it is over; a repeated key gets the first reply', async () => {
+  const one = await world()
+
+  assert.equal(await one.invoke('tally', { what: 'timeout' }), ['TimeoutError', 'function'])
+  assert.equal(await one.invoke('tally', { what: 'idempotent' }), [1, 1, 1])
+})
+
+actors('another function calls by name', async () => {
+  const one = await world()
+
+  assert.is(await one.invoke('other', { n: 2 }), 2)
+  assert.is(await one.invoke('other', { n: 3 }), 5)
+  assert.is(await one.value('tally/Tally/shared/peek'), 5)
+})
+
+actors('over HTTP: bare values, errors with type and stack, keys', async () => {
+  const one = await world()
+  const key = encodeURIComponent('a key/with ü')
+
+  assert.is(await one.value(`tally/Tally/${key}/add`, 4), 4)
+  const failed = await one.call(`tally/Tally/${key}/fails`, [1])
+  const hook = await one.call(`tally/Tally/${key}/start`)
+  const first = await one.call(`tally/Tally/${key}/add`, [1], { 'idempotency-key': 'once' })
+  const again = await one.call(`tally/Tally/${key}/add`, [1], { 'idempotency-key': 'once' })
+
+  assert.is(failed.status, 500)
+  const { error } = failed.body as { error: Record<string, string> }
+  assert.is(`${error['code']} ${error['type']} ${error['message']}`, 'FunctionError RangeError too much')
+  assert.match(error['stack'] ?? '', 'fails')
+  assert.ok(hook.status >= 400, JSON.stringify(hook))
+  assert.match(JSON.stringify(hook.body), 'NoSuchMethod')
+  assert.equal(
+    [first, again],
+    [
+      { status: 200, body: 5 },
+      { status: 200, body: 5 },
+    ],
+  )
+})
+
+actors('what a transaction has committed is there after a crash, and nothing else', async () => {
+  const one = await world()
+  await one.value('tally/Tally/crash/add', 1)
+
+  const crashed = await one.call('tally/Tally/crash/early')
+
+  assert.is(crashed.status, 502, JSON.stringify(crashed))
+  assert.match(JSON.stringify(crashed.body), 'ActorCrashed')
+  assert.is(await one.value('tally/Tally/crash/peek'), 70)
+})
+
+actors('end', async () => {
+  await (await world())[Symbol.asyncDispose]()
+})
+
+actors.run()
