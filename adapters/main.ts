@@ -19,6 +19,9 @@ import { connectionLimit } from './connection-limit.ts'
 import { openEventSources } from './event-sources/open.ts'
 import type { SourceProbe } from './event-sources/source-probe.ts'
 import { createGuardPolicy, type GuardPolicy } from './guard.ts'
+import { ActorGateway } from './ingress/actor-gateway.ts'
+import { createActorUpgrade } from './ingress/actor-upgrade.ts'
+import { ingressActors } from './ingress/engine-actors.ts'
 import { createIngress } from './ingress/ingress.ts'
 import { urlBase, urlLookup } from './ingress/url-target.ts'
 import { createLambdaApi } from './lambda/api.ts'
@@ -139,20 +142,21 @@ function serve(
   const service = apiService(engine, admission, urls, metrics, stopping.signal, sources.probe, aws)
   api.serve(service(apiPolicy))
   inner?.serve(service(INNER.policy))
+  const actors = ingressActors(engine.actors)
+  const gateway = new ActorGateway({ actors, clock, rng, log: engine.log })
+  const publicSide = {
+    ...{ invoker, actors, clock, rng, log: engine.log },
+    urlTarget: urlLookup(registry),
+    routes: engine.routes,
+    ...createUrlGate({ mode: config.auth, authenticator: admission.authenticator, registry }),
+    base: urlBase(config.publicUrl ?? urls.ingress),
+    behindProxy: config.publicUrl !== undefined,
+    payloadLimitBytes: maxPayloadBytes(config.limits),
+    strict: config.limits === 'strict',
+  }
   ingress.serve({
-    handle: createIngress({
-      invoker,
-      urlTarget: urlLookup(registry),
-      routes: engine.routes,
-      ...createUrlGate({ mode: config.auth, authenticator: admission.authenticator, registry }),
-      clock,
-      rng,
-      log: engine.log,
-      base: urlBase(config.publicUrl ?? urls.ingress),
-      behindProxy: config.publicUrl !== undefined,
-      payloadLimitBytes: maxPayloadBytes(config.limits),
-      strict: config.limits === 'strict',
-    }),
+    handle: createIngress(publicSide),
+    upgrade: createActorUpgrade(publicSide, gateway),
   })
   let stopped: Promise<void> | undefined
   const stop = async (): Promise<void> => {
@@ -161,6 +165,7 @@ function serve(
     api.refuseNewWork()
     ingress.refuseNewWork()
     inner?.refuseNewWork()
+    gateway.close()
     try {
       await engine.stop()
     } finally {

@@ -177,7 +177,7 @@ actors('what cannot be called or stored is refused by name', async () => {
     'undefined',
     'NoSuchMethod',
     'NotStorable',
-    'NoSuchActor',
+    'Infeasible',
     'Infeasible',
   ])
 })
