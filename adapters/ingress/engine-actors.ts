@@ -7,7 +7,10 @@ export const ingressActors = ({ directory }: Actors): IngressActors => ({
   call(address, request) {
     try {
       const call = directory.call(address, request)
-      return { cancel: () => directory.cancel(call), taken: (count) => call.actor.activation?.taken(call, count) }
+      return {
+        cancel: () => directory.cancel(call),
+        taken: (count) => call.actor.activation?.taken(call, count),
+      }
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
       request.sink.failed(error)

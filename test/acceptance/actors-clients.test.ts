@@ -154,10 +154,11 @@ clients('a client is told when the server stops', async () => {
   const one = await world()
   const fred = await enter('last', 'fred')
 
-  const closed = once(fred.socket, 'close') as Promise<[number, Buffer]>
+  const closed = new Promise<number>((resolve) => fred.socket.on('close', resolve))
+  fred.socket.on('error', () => undefined) // the process may be gone before it has read the client's goodbye
   await one.lambent.end('SIGTERM')
 
-  assert.is((await closed)[0], 1001)
+  assert.is(await closed, 1001)
   await one[Symbol.asyncDispose]()
 })
 

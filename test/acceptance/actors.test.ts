@@ -2,7 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ActorWorld } from '../support/actor-world.ts'
 
-/** Actors through the built program: called from handlers, from each other, from other functions, over HTTP. */
+/** Actors through the built program: called by handlers, each other, other functions, over HTTP. */
 const actors = suite('actors')
 
 const TALLY = `import { Actor, actor, get, ObjectRef, type Handler } from 'lambent'

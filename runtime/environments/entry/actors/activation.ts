@@ -205,6 +205,8 @@ export class Activation {
   }
 
   #fail(call: ActorCall, thrown: unknown): void {
+    // Of a hook's failure nobody else would learn.
+    if (call.message.kind !== 'method') this.#logError(call, thrown)
     this.#whenAlone(call, () => {
       this.#say(`reply\n${call.message.id}\n0`, [this.#parts.codec.encodeError(thrown)], FLAG.error)
       this.#leave(call)
@@ -292,7 +294,7 @@ export class Activation {
       this.#end(writes, false)
     }
     const fail = (error: unknown): void => {
-      this.#parts.logError('Actor Stop Error', error)
+      this.#logError(call, error)
       call.layer?.clear()
       finish()
     }
@@ -349,6 +351,11 @@ export class Activation {
     call.outer?.innerEnded()
     if (this.#turn === call) this.#turn = undefined
     this.#takeTurns()
+  }
+
+  #logError({ invocation, message: { kind, name } }: ActorCall, thrown: unknown): void {
+    const hook = kind === 'method' ? name : kind
+    this.#parts.scope.run(invocation, () => this.#parts.logError(`The hook ${hook}() failed:`, thrown))
   }
 
   #say(meta: string, payload: readonly Buffer[], flags = 0): void {
