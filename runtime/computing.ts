@@ -46,6 +46,8 @@ export interface Computing {
   readonly tasks: Tasks
   /** Refs of callers from outside. */
   readonly outsideRefs: OutsideRefs
+  /** Where large values lie. */
+  readonly segments: Segments
   readonly actors: Actors
   readonly groups: GroupDesk
   readonly work: WorkViews
@@ -83,6 +85,7 @@ export function createComputing(parts: ComputingParts): Computing {
     objects,
     tasks,
     outsideRefs,
+    segments,
     actors,
     groups,
     work: createWorkViews({ clock, tasks, objects, scheduler }),

@@ -81,7 +81,7 @@ export function addActors(app: Hono, { engine, stopping }: LambentApiParts): voi
         signal: AbortSignal.any([stopping, context.req.raw.signal]),
       })
       if ((result.flags & FLAG.object) !== 0) throw tooLarge()
-      return answerOutcome(context, result)
+      return answerOutcome(context, result, engine.segments)
     },
   )
 }

@@ -8,6 +8,7 @@ import { addFunctions } from './functions.ts'
 import { addKeys } from './keys.ts'
 import { addLogs } from './logs.ts'
 import { addNodes } from './nodes.ts'
+import { addObjects } from './objects.ts'
 import type { LambentApiParts } from './parts.ts'
 import { addPlacementGroups } from './placement-groups.ts'
 import { addRoutes } from './routes.ts'
@@ -19,7 +20,7 @@ import { addWork } from './work.ts'
 
 /** Parts of the public face that are promised and not there: 501, never an answer that pretends. */
 const NOT_BUILT: readonly (readonly [method: string, path: string])[] = [
-  ...['objects', 'jobs', 'schedules'].flatMap(
+  ...['jobs', 'schedules'].flatMap(
     (noun) =>
       [
         ['ALL', `/${noun}`],
@@ -44,6 +45,7 @@ export function createLambentApi(parts: LambentApiParts): Hono {
   addLogs(app, parts)
   addRuns(app, parts)
   addTasks(app, parts)
+  addObjects(app, parts)
   addTimeline(app, parts)
   addWork(app, parts)
   addPlacementGroups(app, parts)

@@ -30,6 +30,8 @@ const NAMED: Readonly<Record<string, readonly [status: ContentfulStatusCode, cod
   [ACTOR_ERROR.quarantined]: [502, ACTOR_ERROR.quarantined],
   [ACTOR_ERROR.mailboxFull]: [429, ACTOR_ERROR.mailboxFull],
   [ACTOR_ERROR.deadlock]: [409, ACTOR_ERROR.deadlock],
+  'object-lost': [404, 'ObjectLost'],
+  'object-store-full': [429, 'ObjectStoreFull'],
 }
 
 /**

@@ -19,8 +19,9 @@ export interface LambentApiParts {
     | ('environments' | 'running' | 'work' | 'nodes' | 'nodeSettings' | 'groups' | 'watch')
   > & {
     readonly tasks: Pick<Engine['tasks'], 'submit'>
-    readonly objects: Pick<Engine['objects'], 'find'>
-    readonly outsideRefs: Pick<Engine['outsideRefs'], 'holder' | 'keep'>
+    readonly objects: Pick<Engine['objects'], 'find' | 'create' | 'resolve' | 'reject' | 'whereIs'>
+    readonly segments: Engine['segments']
+    readonly outsideRefs: Pick<Engine['outsideRefs'], 'holder' | 'keep' | 'release'>
     readonly actors: Pick<Engine['actors'], 'call' | 'list' | 'get' | 'kill' | 'destroy'>
   }
   readonly keys: KeyRing

@@ -262,6 +262,7 @@ export const Answers = {
     next: z.number().optional().describe('`after` of the next page'),
   }),
   actor: Actor.extend({ alarmList: z.array(ActorAlarm) }),
+  newObject: z.object({ objectId: z.string(), sizeBytes: z.number() }),
   result: z.unknown().describe('Whatever the code returned'),
   runs: z.object({ runs: z.array(Run), next: z.string().optional().describe('`before` of the next page') }),
   run: Run.extend({

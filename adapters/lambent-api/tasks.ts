@@ -1,10 +1,9 @@
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { EngineError } from '../../runtime/errors.ts'
-import type { ObjectEntry } from '../../runtime/objects/object-table.ts'
-import { parseDuration } from '../../runtime/sdk/duration.ts'
 import { checked, scopeOfRequest, type LambentApiParts } from './parts.ts'
+import { late, readWait, settles } from './ref-waits.ts'
 import { describing, ScopeQuery } from './schemas.ts'
 import { answerOutcome, packJson, readArguments } from './values.ts'
 
@@ -19,7 +18,7 @@ const CancelQuery = z.object({
 
 /** `POST tasks/{function}/{task}` and `POST objects/{id}/cancel`. */
 export function addTasks(app: Hono, { engine }: LambentApiParts): void {
-  const { tasks, objects, outsideRefs, clock, rng } = engine
+  const { tasks, objects, outsideRefs, segments, clock, rng } = engine
   app.post(
     '/tasks/:function/:task',
     describeRoute(describing('Begins a task; with `wait` answers its bare value', 'newTask')),
@@ -39,7 +38,8 @@ export function addTasks(app: Hono, { engine }: LambentApiParts): void {
       })
       outsideRefs.keep(entry)
       if (waitMs === undefined) return context.json({ objectId: entry.id }, 202)
-      if (await settles(entry, waitMs, context.req.raw.signal)) return answerOutcome(context, entry)
+      if (await settles(clock, entry, waitMs, context.req.raw.signal))
+        return answerOutcome(context, entry, segments)
       return late(context, entry.id, waitMs)
     },
   )
@@ -56,44 +56,6 @@ export function addTasks(app: Hono, { engine }: LambentApiParts): void {
       return context.json({})
     },
   )
-
-  /** Whether the value is there within `waitMs`. */
-  function settles(entry: ObjectEntry, waitMs: number | null, signal: AbortSignal): Promise<boolean> {
-    if (entry.isSettled) return Promise.resolve(true)
-    return new Promise((resolve) => {
-      const end = (isThere: boolean): void => {
-        timer?.cancel()
-        entry.ignore(waiter)
-        resolve(isThere)
-      }
-      const waiter = { settled: () => end(true) }
-      const timer = waitMs === null ? undefined : clock.after(waitMs, () => end(false))
-      signal.addEventListener('abort', () => end(false), { once: true })
-      entry.whenSettled(waiter)
-    })
-  }
 }
 
 const isSet = (flag: string | undefined): boolean => flag === '1' || flag === 'true'
-
-function readWait(text: string): number | null {
-  try {
-    return parseDuration(/^\d+$/.test(text) ? Number(text) : text)
-  } catch (error) {
-    throw new EngineError('invalid', `Parameter wait: ${(error as Error).message}`) // a TypeError, as promised
-  }
-}
-
-const late = (context: Context, objectId: string, waitMs: number | null): Response =>
-  context.json(
-    {
-      objectId,
-      error: {
-        code: 'Timeout',
-        message: `The value was not there within ${waitMs} ms. The task goes on.`,
-        hint: `Ask again: GET /lambent/v1/objects/${objectId}?wait=30s`,
-        objectId,
-      },
-    },
-    504,
-  )

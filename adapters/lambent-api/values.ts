@@ -6,7 +6,9 @@ import { EngineError } from '../../runtime/errors.ts'
 import { decode } from '../../runtime/sdk/codec/decode.ts'
 import { encode } from '../../runtime/sdk/codec/encode.ts'
 import { SDK_ERRORS } from '../../runtime/sdk/errors.ts'
+import type { Segments } from '../../runtime/objects/segments.ts'
 import { jsonOf, NotJson } from './json-value.ts'
+import { openLarge } from './large-values.ts'
 
 /** What a task, an actor or an object became, as it travels. */
 export interface Outcome {
@@ -24,6 +26,7 @@ const SHAPES: Readonly<Record<string, readonly [status: ContentfulStatusCode, co
   TaskCrashed: [502, 'TaskCrashed'],
   ActorCrashed: [502, 'ActorCrashed'],
   ObjectLost: [404, 'ObjectLost'],
+  ObjectStoreFull: [429, 'ObjectStoreFull'],
 }
 
 /** A JSON value as it travels between Lambent's own calls. */
@@ -45,8 +48,19 @@ export async function readArguments(context: Context): Promise<unknown[]> {
 const ARRAY_HINT = 'Send the arguments as a JSON array: ["a", 1].'
 
 /** Answers with a value as bare JSON, or with the error in its place. */
-export function answerOutcome(context: Context, { flags, body }: Outcome): Response {
-  const value = decode(unpackLed(body).encoded)
+export async function answerOutcome(
+  context: Context,
+  { flags, body }: Outcome,
+  segments: Segments,
+): Promise<Response> {
+  if ((flags & FLAG.object) === 0) return answerValue(context, flags, decode(unpackLed(body).encoded))
+  const large = await openLarge(segments, body)
+  return 'bytes' in large ? large.bytes : answerValue(context, flags, large.value)
+}
+
+function answerValue(context: Context, flags: number, value: unknown): Response {
+  const bytes = (flags & FLAG.error) === 0 ? bytesOf(value) : undefined
+  if (bytes !== undefined) return context.body(bytes, 200, { 'content-type': 'application/octet-stream' })
   if ((flags & FLAG.error) !== 0) return answerFailure(context, value)
   try {
     return context.body(jsonOf(value), 200, { 'content-type': 'application/json' })
@@ -56,6 +70,13 @@ export function answerOutcome(context: Context, { flags, body }: Outcome): Respo
     const hint = 'Return plain values to callers over HTTP, or get it with the SDK.'
     return context.json({ error: { code: 'NotJson', message, hint, path } }, 422)
   }
+}
+
+/** The bytes of a value that is nothing else, a typed array's among them. */
+function bytesOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value)
+  if (!ArrayBuffer.isView(value)) return undefined
+  return new Uint8Array(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
 }
 
 function answerFailure(context: Context, thrown: unknown): Response {

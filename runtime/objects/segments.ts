@@ -175,6 +175,15 @@ export class Segments {
     return { path: this.#folders.segmentPath(place, `draft-${this.#count}`), place }
   }
 
+  /**
+   * Throws EngineError 'too-large' and 'throttled' (detail 'object-store-full') for a draft that grows too
+   * large.
+   */
+  assertFits(place: SegmentPlace, sizeBytes: number): void {
+    if (sizeBytes > MAX_SEGMENT_BYTES) throw objectTooLarge(sizeBytes)
+    if (this.#used[place] + sizeBytes > this.#limits[place]) throw storeFull(sizeBytes, this.usage)
+  }
+
   /** The segment that `body` names. Throws EngineError 'not-found' (detail 'object-lost'). */
   find(body: Buffer): Segment {
     const segment = this.#segments.get(body.toString('latin1'))

@@ -174,6 +174,7 @@ api('the OpenAPI document describes every operation that is there', async () => 
     '/lambent/v1/nodes',
     '/lambent/v1/nodes/{name}',
     '/lambent/v1/objects',
+    '/lambent/v1/objects/{id}',
     '/lambent/v1/objects/{id}/cancel',
     '/lambent/v1/placement-groups',
     '/lambent/v1/placement-groups/{name}',

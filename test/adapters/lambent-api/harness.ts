@@ -11,6 +11,8 @@ import type { OutsideTask } from '../../../runtime/invoke/task-calls.ts'
 import type { EventRequest, InvokeSink } from '../../../runtime/invoke/types.ts'
 import { createLog } from '../../../runtime/log.ts'
 import { ObjectTable, type ObjectEntry } from '../../../runtime/objects/object-table.ts'
+import { SegmentFolders } from '../../../runtime/objects/segment-folders.ts'
+import { Segments } from '../../../runtime/objects/segments.ts'
 import { Routes } from '../../../runtime/registry/routes.ts'
 import type { Target } from '../../../runtime/registry/types.ts'
 import { systemRng } from '../../../runtime/rng.ts'
@@ -117,7 +119,13 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     start: (request, sink, event) => started.push({ request, sink, ...event }),
   })
   const rng = systemRng()
-  const table = new ObjectTable()
+  const segments = new Segments({
+    folders: new SegmentFolders({ dataDirectory: folder.join('data'), rng, log }),
+    limits: { memory: 8e6, disk: 8e6 },
+    clock,
+    log,
+  })
+  const table = new ObjectTable({ segments })
   const submitted: SubmittedTask[] = []
   const running: RunningView[] = []
   const work = { tasks: () => tasks, objects: () => objects }
@@ -146,6 +154,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       work,
       objects: table,
       outsideRefs: new OutsideRefs(table, clock),
+      segments,
       tasks: {
         submit: (request) => {
           const entry = table.create(request.refId, request.holder)
@@ -203,6 +212,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
       await store.close()
+      await segments.close()
       folder[Symbol.dispose]()
     },
   }
