@@ -109,7 +109,8 @@ export class Environment implements GatewayMember, InvocationHost {
   /** Hands over an invocation. What has no place yet waits inside the process until it is its turn. */
   run(invocation: Invocation): void {
     const urgent = this.#inFlight.size === 0
-    if (urgent) this.#transition('busy')
+    // It is busy still where it has just given its last one back.
+    if (urgent && this.#state !== 'busy') this.#transition('busy')
     this.#inFlight.add(invocation, this)
     if (this.#hasPlace()) this.#start(invocation)
     const { id, input } = invocation

@@ -114,6 +114,28 @@ scheduling('what is held behind slow work is recalled and runs where there is ro
   assert.is(events.length, 1)
 })
 
+scheduling('what comes back after the work before it has ended may go to the same environment', async () => {
+  const { submit, ready, processes, clock, events } = await world()
+  const echo = version('echo', { maxEnvironments: 1 })
+  submit('a', echo)
+  await ready()
+  submit('b', echo)
+  await turn()
+  const [process] = processes
+  await clock.advance(10)
+  await turn()
+  assert.is(process?.recalls.length, 1)
+
+  // It has ended `a`, and gives `b` back before it would have begun it.
+  process?.answer('a')
+  process?.held.splice(0)
+  process?.giveBack()
+  await turn()
+  process?.answer('b')
+
+  assert.equal(events, ['a answered', 'b answered'])
+})
+
 scheduling(
   'after a death what had not started runs again, uncounted; what had started is answered',
   async () => {
