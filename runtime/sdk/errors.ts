@@ -55,10 +55,33 @@ export class MailboxFull extends Error {
   override readonly name = 'MailboxFull'
 }
 
+/** A wait that could never end: what it waits for waits for it in turn. */
+export class WaitCycle extends Error {
+  override readonly name = 'WaitCycle'
+}
+
+/** An actor that crashed too often and is left alone for a while; the message says how long and why. */
+export class ActorQuarantined extends Error {
+  override readonly name = 'ActorQuarantined'
+}
+
+/** Calls of actors that wait for each other in a circle. */
+export class ActorDeadlock extends Error {
+  override readonly name = 'ActorDeadlock'
+}
+
+/** A call of an actor that was killed or destroyed before it had ended. */
+export class ActorKilled extends Error {
+  override readonly name = 'ActorKilled'
+}
+
 /** The errors above by name: between processes they come back as themselves. */
 export const SDK_ERRORS = {
   ActorError,
   ActorCrashed,
+  ActorDeadlock,
+  ActorKilled,
+  ActorQuarantined,
   Infeasible,
   LimitReached,
   MailboxFull,
@@ -68,4 +91,5 @@ export const SDK_ERRORS = {
   TaskCrashed,
   TimeoutError,
   UnsupportedValue,
+  WaitCycle,
 } as const

@@ -157,3 +157,23 @@ export type TimeoutError = InstanceType<Errors['TimeoutError']>
 /** A value that cannot be sent to another process; `path` says where in it. */
 export const UnsupportedValue: Errors['UnsupportedValue'] = /* @__PURE__ */ errorClass('UnsupportedValue')
 export type UnsupportedValue = InstanceType<Errors['UnsupportedValue']>
+
+/** Calls of actors that wait for each other in a circle. */
+export const ActorDeadlock: Errors['ActorDeadlock'] = /* @__PURE__ */ errorClass('ActorDeadlock')
+export type ActorDeadlock = InstanceType<Errors['ActorDeadlock']>
+
+/** A call of an actor that was killed or destroyed before it had ended. */
+export const ActorKilled: Errors['ActorKilled'] = /* @__PURE__ */ errorClass('ActorKilled')
+export type ActorKilled = InstanceType<Errors['ActorKilled']>
+
+/** An actor that crashed too often and is left alone for a while; the message says how long and why. */
+export const ActorQuarantined: Errors['ActorQuarantined'] = /* @__PURE__ */ errorClass('ActorQuarantined')
+export type ActorQuarantined = InstanceType<Errors['ActorQuarantined']>
+
+/** There is no room for a large value, in memory or on disk. */
+export const ObjectStoreFull: Errors['ObjectStoreFull'] = /* @__PURE__ */ errorClass('ObjectStoreFull')
+export type ObjectStoreFull = InstanceType<Errors['ObjectStoreFull']>
+
+/** A wait that could never end: what it waits for waits for it in turn. */
+export const WaitCycle: Errors['WaitCycle'] = /* @__PURE__ */ errorClass('WaitCycle')
+export type WaitCycle = InstanceType<Errors['WaitCycle']>

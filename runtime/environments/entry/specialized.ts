@@ -143,8 +143,7 @@ export class Specialized {
 
   /**
    * Offers the SDK to the code. Only a package that uses it asks for the symbol: then each invocation is
-   * known
-   * behind its awaits, too.
+   * known behind its awaits, too.
    */
   #installSdk(): void {
     // Made by context.ts.

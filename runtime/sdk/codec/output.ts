@@ -8,8 +8,7 @@ const MIN_START_BYTES = 1024
 const MAX_BY_HAND = 31
 
 /**
- * Writes MessagePack, one value after another, to memory that grows. Whatever is not an object is known
- * here.
+ * Writes MessagePack, one value after another, to memory that grows. Whatever is no object is known here.
  */
 export class Output {
   #bytes = Buffer.allocUnsafeSlow(SLAB_BYTES)

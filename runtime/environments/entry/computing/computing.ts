@@ -34,8 +34,7 @@ export interface ComputingParts {
 
 /**
  * Everything beyond the handler: what the code asks the engine for, and the tasks and actors that this
- * process
- * runs. Made only for packages that use the SDK, and for what is no handler's work.
+ * process runs. Made only for packages that use the SDK, and for what is no handler's work.
  */
 export class Computing implements Work {
   readonly values: Values
