@@ -94,7 +94,7 @@ export class Lending {
 
   /** A parked one has work: whether its processors are its own again. */
   unpark(environment: Environment): boolean {
-    if (this.#parts.leaseOf(environment)?.takeBack() === false) return false
+    if (!this.#takeBack(environment)) return false
     environment.isParked = false
     return true
   }

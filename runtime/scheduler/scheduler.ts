@@ -148,6 +148,7 @@ export class Scheduler implements PoolHost {
 
   /** There may be more room than before, or less: whoever could not grow tries again. */
   reconsider(): void {
+    this.lending.serve()
     this.provisioned.look()
     for (const hungry of this.#shortage.take()) this.#grow(hungry)
   }
@@ -188,16 +189,17 @@ export class Scheduler implements PoolHost {
   settled(pool: EnvironmentPool, environment: Environment): void {
     if (this.lending.returning > 0) this.lending.serve()
     if (environment.provisioned) return
-    if (environment.state === 'idle') this.#shortage.becameIdle(pool)
+    if (environment.state !== 'idle') return
+    // whoever waits for processors alone gets them without an end of this one
+    if (pool.isForTasks) for (const hungry of this.#shortage.take()) this.#grow(hungry)
+    this.#shortage.becameIdle(pool)
   }
 
   isWanted(environment: Environment): boolean {
     return this.lending.returning > 0 && (this.#leases.get(environment)?.resources['cpu'] ?? 0) > 0
   }
 
-  unpark(environment: Environment): boolean {
-    return this.lending.unpark(environment)
-  }
+  unpark = (environment: Environment): boolean => this.lending.unpark(environment)
 
   stopped(pool: EnvironmentPool, environment: Environment): void {
     const lease = this.#leases.get(environment)
@@ -223,9 +225,7 @@ export class Scheduler implements PoolHost {
     this.#options.onRequest(environment, request)
   }
 
-  orphaned(invocations: readonly Invocation[]): void {
-    this.#options.onOrphans(invocations)
-  }
+  orphaned = (invocations: readonly Invocation[]): void => this.#options.onOrphans(invocations)
 
   // -- growth
 

@@ -194,7 +194,8 @@ export class Shortage {
       if (share - weight < wanted) continue
       for (const environment of pool.members) {
         const startedAt = environment.inFlight[0]?.startedAt ?? 0
-        if (environment.state !== 'busy' || environment.provisioned) continue
+        // what waits for others does not end soon, and has given its processors away already
+        if (environment.state !== 'busy' || environment.provisioned || environment.isWaiting) continue
         const richer = giver === undefined || share > giver.share
         if ((richer || (share === giver?.share && startedAt > giver.startedAt)) && helps(environment))
           giver = { environment, share, startedAt }

@@ -89,6 +89,26 @@ lending('at the cap a waiting environment runs its own children', async () => {
   assert.is(said(handler.answerTo(first)), 'up')
 })
 
+lending('tasks of two functions take turns without a process ending for it', async () => {
+  const { handler, run, remote, workers, settle, processes } = await taskWorld({ cpu: 1 })
+  const call = async (of: string): Promise<void> => {
+    const ref = remote(handler, run, value('a'), { of })
+    await settle()
+    const [worker] = workers() as [ScriptedProcess]
+    worker.result(last(worker), value(of))
+    await settle()
+    assert.is(said(handler.answerTo(ref)), of)
+  }
+
+  for (let round = 0; round < 3; round++) {
+    await call('left')
+    await call('right')
+  }
+
+  assert.is(processes.length, 3)
+  assert.is(processes.filter(({ killed }) => killed).length, 0)
+})
+
 lending('tasks have places even when handlers hold all environments', async () => {
   const { handler, run, remote, workers, settle } = await taskWorld({ cpu: 2, maxEnvironments: 1 })
 
