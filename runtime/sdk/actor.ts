@@ -112,6 +112,10 @@ const isOwnLevel = (level: object | null): level is object =>
   level !== Object.prototype &&
   !Object.hasOwn((level as { constructor: object }).constructor, BRAND) // a prototype has one
 
+/** Names of the methods that a class lets run beside others; checked when its package was loaded. */
+export const concurrentOf = (Class: ActorClass): readonly string[] =>
+  (Class as { concurrent?: readonly string[] }).concurrent ?? [] // any class can be asked
+
 /**
  * What a class says of itself, for the manifest of its package: its options, its concurrent methods beside
  * them. Throws a TypeError for statics that cannot be meant.

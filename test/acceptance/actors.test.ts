@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ActorWorld } from '../support/actor-world.ts'
+import { until } from '../support/until.ts'
 
 /** Actors through the built program: called by handlers, each other, other functions, over HTTP. */
 const actors = suite('actors')
@@ -8,7 +9,7 @@ const actors = suite('actors')
 const TALLY = `import { Actor, actor, get, ObjectRef, type Handler } from 'lambent'
 
 export class Tally extends Actor {
-  static concurrent = ['peek', 'sneak']
+  static concurrent = ['peek', 'sneak', 'release']
   readonly order: string[] = []
 
   async add(n: number): Promise<number> {
@@ -35,6 +36,25 @@ export class Tally extends Actor {
   async hold(): Promise<number> {
     while (!released) await new Promise((resolve) => setImmediate(resolve))
     return this.peek()
+  }
+  release(): void {
+    released = true
+  }
+  async patient(): Promise<void> {
+    const { signal } = this.context
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    await this.storage.put('gaveUp', signal.aborted)
+  }
+  async gaveUp(): Promise<unknown> {
+    return this.storage.get('gaveUp')
+  }
+  async itself(n: number): Promise<unknown> {
+    await this.storage.put('total', n)
+    const own = actor(Tally, this.key)
+    const refused = own.sneak().catch((error: Error) => error.name)
+    const seen = [await own.add(1), await own.peek(), await refused]
+    await own.fails(10).catch(() => undefined)
+    return [...seen, await this.storage.get('total')]
   }
   async types(value: unknown): Promise<unknown> {
     await this.storage.put('value', value)
@@ -121,10 +141,11 @@ export const handler: Handler<{ what: string }> = async ({ what }) => {
     }
     case 'timeout': {
       const one = actor(Tally, 'timeout')
-      const late = actor.with(one, { timeout: '50ms' }).hold().catch((error: Error) => error.name)
-      const aborted = new AbortController()
-      const left = actor.with(one, { signal: aborted.signal }).peek
-      return [await late, typeof left]
+      const late = await actor.with(one, { timeout: '50ms' }).patient().catch((error: Error) => error.name)
+      const leaving = new AbortController()
+      const left = actor.with(one, { signal: leaving.signal }).patient().catch((error: Error) => error.name)
+      leaving.abort()
+      return [late, await one.gaveUp(), await left]
     }
     case 'idempotent': {
       const once = actor.with(actor(Tally, 'once'), { idempotencyKey: 'k1' })
@@ -190,6 +211,27 @@ actors('calls that come back into an actor run inside the one that waits', async
   assert.is(await (await world()).invoke('tally', { what: 'around' }), 'b 3')
 })
 
+actors('an actor may call itself: the call sees and joins what the first one has written', async () => {
+  const one = await world()
+
+  assert.equal(await one.value('tally/Tally/itself/itself', 40), [41, 41, 'ReadOnlyCall', 41])
+  assert.is(await one.value('tally/Tally/itself/peek'), 41)
+})
+
+actors('a concurrent method is answered while a call runs', async () => {
+  const one = await world()
+  await one.value('tally/Tally/beside/add', 3)
+  const held = one.value('tally/Tally/beside/hold')
+  await until('it runs', async () => {
+    const { body } = await one.ask('GET', 'tally/Tally/beside')
+    return (body as { running?: number }).running === 1
+  })
+
+  assert.is(await one.value('tally/Tally/beside/peek'), 3)
+  await one.value('tally/Tally/beside/release')
+  assert.is(await held, 3)
+})
+
 actors('a generator streams its items, also past a bound, and ends when nobody reads', async () => {
   assert.equal(await (await world()).invoke('tally', { what: 'stream' }), [100, 99, [0, 1, 2], 0])
 })
@@ -197,7 +239,7 @@ actors('a generator streams its items, also past a bound, and ends when nobody r
 actors('a call with a timeout fails when it is over; a repeated key gets the first reply', async () => {
   const one = await world()
 
-  assert.equal(await one.invoke('tally', { what: 'timeout' }), ['TimeoutError', 'function'])
+  assert.equal(await one.invoke('tally', { what: 'timeout' }), ['TimeoutError', true, 'AbortError'])
   assert.equal(await one.invoke('tally', { what: 'idempotent' }), [1, 1, 1])
 })
 

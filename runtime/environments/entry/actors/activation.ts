@@ -1,5 +1,5 @@
 import { ActorError } from '../../../sdk/actor-errors.ts'
-import { seatActor, type Actor } from '../../../sdk/actor.ts'
+import { concurrentOf, seatActor, type Actor } from '../../../sdk/actor.ts'
 import type { ActorHooks } from '../../../sdk/actor-types.ts'
 import {
   ACTOR_CALL,
@@ -32,6 +32,8 @@ const NOTHING = Buffer.alloc(0)
 /** One awake actor, from its construction until it sleeps again. */
 export class Activation {
   readonly #parts: ActivationParts
+  /** Methods that may not write. */
+  readonly #concurrent: ReadonlySet<string>
   readonly #questions: Questions
   readonly #cache: StorageCache
   readonly #storage: CallStorage
@@ -53,6 +55,7 @@ export class Activation {
   constructor(parts: ActivationParts) {
     const { codec, start, scope } = parts
     this.#parts = parts
+    this.#concurrent = new Set(concurrentOf(parts.Class))
     const say = (meta: string, payload: Buffer): void => this.#say(meta, [payload])
     this.#questions = new Questions(say)
     const source = storageSource(this.#questions)
@@ -323,7 +326,8 @@ export class Activation {
   #callOf(message: CallMessage, payload: Buffer, outer?: ActorCall): ActorCall {
     const { id, meta } = this.#parts.invocation
     const invocation = new Invocation(id, meta, NOTHING)
-    const call = new ActorCall(message, payload, invocation, outer)
+    const isReadOnly = message.kind === 'method' && this.#concurrent.has(message.name)
+    const call = new ActorCall(message, payload, invocation, outer, isReadOnly)
     invocation.part = call
     return call
   }

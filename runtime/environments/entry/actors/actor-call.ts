@@ -14,8 +14,10 @@ export class ActorCall {
   readonly outer: ActorCall | undefined
   /** What its code runs as. */
   readonly invocation: Invocation
-  /** Where it writes. Undefined: it may not. */
+  /** What it sees over what is committed, and where it writes. Undefined: it sees what is committed. */
   readonly layer: WriteLayer | undefined
+  /** Whether it is a concurrent method, which may not write, in whatever mode it runs. */
+  readonly isReadOnly: boolean
   state: 'waiting' | 'running' | 'ended' = 'waiting'
   /** Calls that came back into this one and run. */
   innerRunning = 0
@@ -26,7 +28,14 @@ export class ActorCall {
   /** Transactions of one call run one behind the other. */
   transactions: Promise<unknown> | undefined
 
-  constructor(message: CallMessage, payload: Buffer, invocation: Invocation, outer?: ActorCall) {
+  constructor(
+    message: CallMessage,
+    payload: Buffer,
+    invocation: Invocation,
+    outer?: ActorCall,
+    isReadOnly = false,
+  ) {
+    this.isReadOnly = isReadOnly
     this.message = message
     this.payload = payload
     this.invocation = invocation
@@ -37,7 +46,7 @@ export class ActorCall {
   /** The layer for a write. Throws an ActorError for a call that may not write, or not any more. */
   writable(): WriteLayer {
     if (this.state === 'ended') throw ended()
-    if (this.layer !== undefined) return this.layer
+    if (this.layer !== undefined && !this.isReadOnly) return this.layer
     throw new ActorError(
       'ReadOnlyCall',
       `"${this.message.name}" is a concurrent method and may not write: leave it out of \`static concurrent\`, ` +

@@ -5,6 +5,9 @@ import type { Stored } from './stored.ts'
 /** About what an entry takes beside its key and value. */
 const ENTRY_BYTES = 16
 
+const NO_ENTRIES: ReadonlyMap<string, Stored | undefined> = new Map()
+const NO_ALARMS: ReadonlyMap<string, AlarmSetting | undefined> = new Map()
+
 /** An alarm that is to be set. */
 export interface AlarmSetting {
   /** When it rings first; Unix epoch ms. */
@@ -20,12 +23,21 @@ export interface AlarmSetting {
  */
 export class WriteLayer {
   readonly parent: WriteLayer | undefined
-  readonly entries = new Map<string, Stored | undefined>()
-  readonly alarms = new Map<string, AlarmSetting | undefined>()
+  /** Made by the first write: most calls only read, or not even that. */
+  #entries: Map<string, Stored | undefined> | undefined
+  #alarms: Map<string, AlarmSetting | undefined> | undefined
   #sizeBytes = 0
 
   constructor(parent?: WriteLayer) {
     this.parent = parent
+  }
+
+  get entries(): ReadonlyMap<string, Stored | undefined> {
+    return this.#entries ?? NO_ENTRIES
+  }
+
+  get alarms(): ReadonlyMap<string, AlarmSetting | undefined> {
+    return this.#alarms ?? NO_ALARMS
   }
 
   get isEmpty(): boolean {
@@ -41,14 +53,16 @@ export class WriteLayer {
   /** Throws an ActorError 'ActorLimit' when the call has written too much. */
   write(key: string, value: Stored | undefined): void {
     this.#grow(key, value?.sizeBytes, this.entries.has(key), this.entries.get(key)?.sizeBytes)
-    this.entries.set(key, value)
+    this.#entries ??= new Map()
+    this.#entries.set(key, value)
   }
 
   /** The same for an alarm. */
   setAlarm(name: string, setting: AlarmSetting | undefined): void {
     const known = this.alarms.get(name)
     this.#grow(name, setting?.payload.sizeBytes, this.alarms.has(name), known?.payload.sizeBytes)
-    this.alarms.set(name, setting)
+    this.#alarms ??= new Map()
+    this.#alarms.set(name, setting)
   }
 
   /** This layer and those below, the lowest first. */
@@ -81,8 +95,8 @@ export class WriteLayer {
   }
 
   clear(): void {
-    this.entries.clear()
-    this.alarms.clear()
+    this.#entries?.clear()
+    this.#alarms?.clear()
     this.#sizeBytes = 0
   }
 

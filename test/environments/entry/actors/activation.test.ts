@@ -182,12 +182,14 @@ activation('a call that comes back in runs inside the one that waits for it, in 
   const waiting = nested.send('add', [100])
 
   const inner = await nested.reply(nested.send('add', [2], { mode: 'inner', outer }))
+  const sneaked = await nested.reply(nested.send('sneak', [], { mode: 'inner', outer }))
   const thrown = await nested.reply(nested.send('addThenThrow', [7], { mode: 'inner', outer }))
   answer()
   const replied = await nested.reply(outer)
 
   assert.is(inner.value, 42)
   assert.equal(inner.writes, [])
+  assert.is(sneaked.errorName, 'ReadOnlyCall')
   assert.ok(thrown.isError)
   assert.is(replied.value, 42)
   assert.equal(replied.writes, [put('total', 42)])
