@@ -27,6 +27,7 @@ const SHAPES: Readonly<Record<string, readonly [status: ContentfulStatusCode, co
   ActorCrashed: [502, 'ActorCrashed'],
   ObjectLost: [404, 'ObjectLost'],
   ObjectStoreFull: [429, 'ObjectStoreFull'],
+  NoSuchMethod: [404, 'NotFound'],
 }
 
 /** A JSON value as it travels between Lambent's own calls. */
