@@ -14,6 +14,8 @@ export class CodeHoldings implements Holdings {
   readonly waits = new Set<RefWait>()
   readonly streams = new Set<Ending>()
   hasEnded = false
+  /** Of a process: tasks that its code asked for and that have not ended. */
+  openTasks = 0
 
   constructor(objects: ObjectTable) {
     this.refs = new RefHolder(objects)

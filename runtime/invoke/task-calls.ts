@@ -35,6 +35,8 @@ export interface TaskParts {
   readonly newId: () => string
   /** Tasks that may be unfinished at once; absent: 200,000. */
   readonly maxTasks?: number
+  /** Those of them that the code of one process may have asked for; absent: 100,000. */
+  readonly maxTasksOfProcess?: number
 }
 
 /** A task asked for from outside. */
@@ -51,6 +53,7 @@ export interface OutsideTask {
 }
 
 const MAX_TASKS = 200_000
+const MAX_TASKS_OF_PROCESS = 100_000
 /** How often waits are looked at that could never end. */
 const CYCLES_EVERY_MS = 1000
 
@@ -69,6 +72,7 @@ export class Tasks {
   readonly #runs = new Set<TaskRun>()
   readonly #shapes = new TaskShapes()
   readonly #maxTasks: number
+  readonly #maxTasksOfProcess: number
   readonly #cycles: Timer
   #closed = false
   #whenEmpty: (() => void)[] = []
@@ -76,6 +80,7 @@ export class Tasks {
   constructor(parts: TaskParts) {
     this.#parts = parts
     this.#maxTasks = parts.maxTasks ?? MAX_TASKS
+    this.#maxTasksOfProcess = parts.maxTasksOfProcess ?? MAX_TASKS_OF_PROCESS
     const { objects, scheduler, encode, recorder, clock } = parts
     this.#context = {
       ...{ objects, scheduler, encode, recorder },
@@ -152,7 +157,7 @@ export class Tasks {
     let entry: ObjectEntry | undefined
     try {
       entry = objects.create(refIdOf(environment, id), holdings.refs)
-      this.#admit()
+      this.#admit(environment)
       const topIds = topRefs === '' ? NONE : topRefs.split(',').map((one) => one.slice(one.indexOf(':') + 1))
       const reader = { environment, id, holdings }
       const start = (shape: TaskShape, created: ObjectEntry): void =>
@@ -233,6 +238,7 @@ export class Tasks {
     const id = this.#parts.newId()
     const run = new TaskRun({ context: this.#context, id, shape, entry, parent, depth, reader })
     this.#runs.add(run)
+    if (reader !== undefined) this.#processOf(reader).openTasks += 1
     return run
   }
 
@@ -253,17 +259,21 @@ export class Tasks {
     return this.#shapes.declared(version, exportName, manifest, readOptions(options), within)
   }
 
-  #admit(): void {
+  #admit(environment?: Environment): void {
     if (this.#closed) throw stopping()
-    if (this.#runs.size < this.#maxTasks) return
-    throw new EngineError('throttled', `${this.#runs.size} tasks have not ended, as many as may be.`, {
-      detail: 'queue-full',
-      hint: 'Wait for some of them with get or wait before making more.',
-    })
+    if (this.#runs.size >= this.#maxTasks) throw tooMany(`${this.#runs.size} tasks`)
+    if (environment === undefined) return
+    const { openTasks } = this.#processOf({ environment })
+    if (openTasks >= this.#maxTasksOfProcess) throw tooMany(`${openTasks} tasks of this process`)
+  }
+
+  #processOf({ environment }: Pick<TaskReader, 'environment'>): CodeHoldings {
+    return holdingsOf(this.#parts.objects, environment, undefined)
   }
 
   #ended(run: TaskRun): void {
     this.#runs.delete(run)
+    if (run.reader !== undefined) this.#processOf(run.reader).openTasks -= 1
     if (this.#runs.size > 0) return
     for (const resolve of this.#whenEmpty.splice(0)) resolve()
   }
@@ -316,6 +326,12 @@ function wholeOf(text: string | undefined): number {
   if (!Number.isSafeInteger(number) || number < 0) throw new RangeError(`"${text}" counts nothing.`)
   return number
 }
+
+const tooMany = (what: string): EngineError =>
+  new EngineError('throttled', `${what} have not ended, as many as may be.`, {
+    detail: 'queue-full',
+    hint: 'Wait for some of them with get or wait before making more.',
+  })
 
 const stopping = (): EngineError => new EngineError('unavailable', 'The engine is stopping.')
 const NONE: readonly string[] = []

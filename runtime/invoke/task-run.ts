@@ -77,7 +77,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   /** Its items, once there are any. */
   stream: TaskStream | undefined
   /** Who is told of its items and its end; undefined: whoever asks for the ref. */
-  readonly #reader: TaskReader | undefined
+  readonly reader: TaskReader | undefined
   readonly #context: TaskContext
   #hasEnded = false
   #payload: Buffer = Buffer.alloc(0)
@@ -99,7 +99,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
     this.parent = parent
     this.depth = depth
     this.acceptedAtMs = context.nowMs()
-    this.#reader = reader
+    this.reader = reader
     entry.producer = this
   }
 
@@ -204,8 +204,8 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
   // -- inside
 
   #openStream(): TaskStream | undefined {
-    if (this.#reader === undefined) return undefined
-    return new TaskStream({ objects: this.#context.objects, run: this, ...this.#reader })
+    if (this.reader === undefined) return undefined
+    return new TaskStream({ objects: this.#context.objects, run: this, ...this.reader })
   }
 
   #argumentCame(entry: ObjectEntry): void {
@@ -294,7 +294,7 @@ export class TaskRun implements InvocationObserver, ObjectProducer {
     const inner = flags === 0 ? refsOf(body) : NO_IDS
     if (flags & FLAG.error) objects.reject(this.entry, body)
     else objects.resolve(this.entry, flags, body, inner)
-    if (this.#reader !== undefined) handTo(this.#reader, this.entry)
+    if (this.reader !== undefined) handTo(this.reader, this.entry)
     for (const entry of this.#pinned) objects.unpin(entry)
     const waiter = this.#waiter
     if (waiter !== undefined) for (const entry of this.#attached) entry.ignore(waiter)

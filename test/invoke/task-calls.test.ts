@@ -178,6 +178,22 @@ calling('more tasks than may wait are refused with a typed error', async () => {
   assert.is(said(handler.answerTo(third)), 'error LimitReached')
 })
 
+calling('the code of one process may not ask for more than its share', async () => {
+  const { handler, run, remote, workers, settle } = await taskWorld({ maxTasksOfProcess: 1 })
+  const first = remote(handler, run)
+  const second = remote(handler, run)
+  await settle()
+  assert.is(said(handler.answerTo(second)), 'error LimitReached')
+
+  const [worker] = workers()
+  worker?.result(worker.held[0]?.id ?? 0, value('done'))
+  const third = remote(handler, run)
+  await settle()
+
+  assert.is(said(handler.answerTo(first)), 'done')
+  assert.is(said(handler.answerTo(third)), 'nothing yet')
+})
+
 calling('a task has no time limit unless it asks for one', async () => {
   const { handler, run, remote, workers, settle, clock } = await taskWorld()
   const free = remote(handler, run)

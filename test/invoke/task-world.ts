@@ -23,7 +23,13 @@ export function said(answer: Pick<Answer, 'flags' | 'body'> | undefined): string
 
 /** Tasks over scripted processes; the first process runs a handler that asks for them. */
 export async function taskWorld(
-  options: { maxEnvironments?: number; cpu?: number; maxTasks?: number; manifest?: Manifest } = {},
+  options: {
+    maxEnvironments?: number
+    cpu?: number
+    maxTasks?: number
+    maxTasksOfProcess?: number
+    manifest?: Manifest
+  } = {},
 ) {
   const base = await world({
     maxEnvironments: options.maxEnvironments ?? 8,
@@ -53,6 +59,7 @@ export async function taskWorld(
     encode: encodeFailure,
     newId: () => `task-${++ids}`,
     ...(options.maxTasks === undefined ? {} : { maxTasks: options.maxTasks }),
+    ...(options.maxTasksOfProcess === undefined ? {} : { maxTasksOfProcess: options.maxTasksOfProcess }),
   })
   serveLending(requests, scheduler.lending)
   base.submit('handler', version('f'))
