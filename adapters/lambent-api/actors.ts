@@ -26,7 +26,7 @@ const CallQuery = ScopeQuery.extend({
 const ONE = '/actors/:function/:class/:key'
 
 /** `GET actors`, `GET` and `DELETE` one, `POST` a method of one, `POST kill`. Keys are percent-encoded. */
-export function addActors(app: Hono, { engine, stopping }: LambentApiParts): void {
+export function addActors(app: Hono, { engine }: LambentApiParts): void {
   const { actors } = engine
   app.get(
     '/actors',
@@ -78,7 +78,7 @@ export function addActors(app: Hono, { engine, stopping }: LambentApiParts): voi
         args: packJson(await readArguments(context)),
         idempotencyKey: context.req.header('idempotency-key'),
         timeoutMs: timeoutOf(timeout),
-        signal: AbortSignal.any([stopping, context.req.raw.signal]),
+        signal: context.req.raw.signal,
       })
       if ((result.flags & FLAG.object) !== 0) throw tooLarge()
       return answerOutcome(context, result, engine.segments)
