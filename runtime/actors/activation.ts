@@ -138,8 +138,13 @@ export class Activation implements InvocationObserver {
     this.#sent.set(id, call)
     if (mode === 'turn' && ++this.#turns === 1) this.#turnSince = this.#parts.clock.monotonicMs()
     if (refs !== undefined && this.invocation !== undefined) refs.handTo(this.invocation)
+    const lent = this.invocation?.host?.values?.lend(flags, args) ?? { flags, body: args }
+    if (lent.flags & FLAG.error) {
+      queueMicrotask(() => this.#replied(id, FLAG.error, 0, lent.body)) // its arguments are lost
+      return
+    }
     const all = idempotencyKey === undefined ? flags : flags | ACTOR_CALL.keyed
-    this.#tell(callMeta({ id, kind, mode, outer, flags: all, name }), args)
+    this.#tell(callMeta({ id, kind, mode, outer, flags: all, name }), lent.body)
   }
 
   /** The caller of a call that was sent waits no longer. */

@@ -54,7 +54,8 @@ export class ActorRequests {
           ? objects.create(refIdOf(environment, id), holdingsOf(objects, environment, invocation).refs)
           : undefined
       const sink = new CallerSink({ environment, id, objects, invocation, ref, encodeError })
-      const args = flags === 0 ? this.#handOver(payload) : undefined
+      if (flags & FLAG.error) return sink.answered(FLAG.error, payload) // there was no room for its arguments
+      const args = this.#handOver(flags & FLAG.object, payload)
       const request: CallRequest = {
         kind: 'method',
         name: method,
@@ -93,12 +94,19 @@ export class ActorRequests {
     return undefined
   }
 
-  /** Refs in arguments live as long as the call waits, and then with the activation that got them. */
-  #handOver(payload: Buffer): CallRequest['refs'] {
-    if (payload.length < 4 || payload.readUInt32LE(0) === 0) return undefined
+  /**
+   * Refs in arguments live as long as the call waits, and then with the activation that got them; arguments
+   * that are large themselves, as long as the call may be made again.
+   */
+  #handOver(flags: number, payload: Buffer): CallRequest['refs'] {
     const { objects } = this.#parts
-    const entries = refsOf(payload).flatMap((refId) => objects.find(refId) ?? [])
-    if (entries.length === 0) return undefined
+    const isLarge = flags !== 0
+    if (!isLarge && (payload.length < 4 || payload.readUInt32LE(0) === 0)) return undefined
+    objects.keep(flags, payload)
+    const refIds = isLarge ? objects.refsIn(payload) : refsOf(payload)
+    const entries = refIds.flatMap((refId) => objects.find(refId) ?? [])
+    if (entries.length === 0 && !isLarge) return undefined
+    let isKept = isLarge
     for (const entry of entries) objects.pin(entry)
     return {
       handTo: (invocation) => {
@@ -108,6 +116,8 @@ export class ActorRequests {
       },
       end: () => {
         for (const entry of entries.splice(0)) objects.unpin(entry)
+        if (isKept) objects.letGo(flags, payload)
+        isKept = false
       },
     }
   }

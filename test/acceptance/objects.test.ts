@@ -15,7 +15,7 @@ const MEGABYTES = process.env['LAMBENT_TEST_LARGE'] === '1' ? 1024 : 64
 const FLOATS = (MEGABYTES * 1024 * 1024) / 4
 
 const LARGE = `import { readFileSync } from 'node:fs'
-import { cancel, get, put, task } from 'lambent'
+import { Actor, actor, get, put, task } from 'lambent'
 
 const anonymous = () => Number(/^RssAnon:\\s+(\\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024
 const sumOf = (values) => { let sum = 0; for (const value of values) sum += value; return sum }
@@ -35,7 +35,20 @@ export const scribble = task(async (values) => { values[0] = 99; return values[0
 export const nested = task(async ({ name, table }) => ({ name, sum: sumOf(table.get('values')) }))
 export const fail = task(async (values) => { throw new RangeError('of ' + values.length) })
 
+export class Keeper extends Actor {
+  async keep(values) { this.values = values; return sumOf(values) }
+  async give() { return this.values }
+  async made(floats) { return new Float32Array(floats).fill(3) }
+}
+
 const actions = {
+  async actor({ floats }) {
+    const keeper = actor(Keeper, 'one')
+    const sum = await keeper.keep(new Float32Array(floats).fill(1))
+    const given = await keeper.give()
+    given[0] = 100
+    return { sum, given: sumOf(given), again: sumOf(await keeper.give()), made: sumOf(await keeper.made(floats)) }
+  },
   async share({ floats }) {
     const base = await get([idle.remote(), idle.remote(), idle.remote()])
     const made = make.remote(floats, 7)
@@ -169,6 +182,15 @@ objects('put, nested in arguments, and as text they arrive as they were', async 
   assert.equal(valueOf(put), { put: 2_000_000, direct: { name: 'a', sum: 1_000_000 } })
   assert.is(valueOf(text), true)
   await until('the memory is back', () => storedBytes(lambent) < 1e6, 60_000)
+})
+
+objects('actors take, keep and give them', async () => {
+  using folder = temporaryDirectory()
+  await using lambent = await start(folder)
+
+  const kept = await call(lambent, 'large', { action: 'actor', floats: 1_000_000 })
+
+  assert.equal(valueOf(kept), { sum: 1e6, given: 1e6 + 99, again: 1e6, made: 3e6 })
 })
 
 objects('more than there is room for fails with what to do', async () => {
