@@ -6,6 +6,7 @@ import type { Invocation, InvocationInput } from '../environments/invocation.ts'
 import { EnvironmentPool, type PoolHost } from '../environments/pool.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
+import { growByTurns, lackOf } from './growth.ts'
 import { Lending } from './lending.ts'
 import { enforceLimits } from './limits.ts'
 import { holderOf, requestOf } from './node-state.ts'
@@ -20,8 +21,6 @@ import { startEnvironment } from './start.ts'
 const TICK_MS = 5
 /** After this many ticks without work the ticking stops. */
 const QUIET_TICKS = 200
-/** Another environment is started when the oldest waiter has waited longer than a cold start from a spare. */
-const GROW_AFTER_MS = 5
 const REAP_EVERY_MS = 1000
 /** Tasks have these places beyond the bound on environments: handlers in all of them may wait for tasks. */
 const PLACES_FOR_TASKS = 2
@@ -342,13 +341,16 @@ export class Scheduler implements PoolHost {
     const now = this.#options.clock.monotonicMs()
     let busy = false
     this.#waiting = 0
+    const lacks: [EnvironmentPool, number][] = []
     for (const pool of this.#pools.values()) {
       this.#waiting += pool.waiting.size
       if (pool.waiting.size > 0 || pool.starting > 0) busy = true
       if (enforceLimits(pool, now, this.#options.initLimitMs)) busy = true
       pool.recallSlow(now)
-      if (pool.waiting.size > 0) this.#serveWaiting(pool, now)
+      if (pool.waiting.size > 0) lacks.push([pool, lackOf(pool, now, this.#options.maxEnvironments)])
     }
+    growByTurns(lacks, (pool) => this.#grow(pool))
+    for (const [pool] of lacks) this.#serveWaiting(pool, now)
     this.#shortage.relieve(now)
     this.#quietTicks = busy ? 0 : this.#quietTicks + 1
     if (this.#quietTicks < QUIET_TICKS) return
@@ -357,14 +359,6 @@ export class Scheduler implements PoolHost {
   }
 
   #serveWaiting(pool: EnvironmentPool, now: number): void {
-    let late = 0
-    for (const invocation of pool.waiting) {
-      if (now - invocation.waitingSince <= GROW_AFTER_MS) break
-      late += 1
-      if (late > this.#options.maxEnvironments) break
-    }
-    const needed = Math.ceil(late / pool.version.execution.concurrency)
-    for (let wanted = needed - pool.starting; wanted > 0; wanted -= 1) if (!this.#grow(pool)) break
     if (pool.starting > 0 || !this.capped(pool)) return
     if (pool.isForTasks) for (const one of pool.members) if (one.isWaiting) this.#enter(pool, one)
     const { maxWaitMs } = this.#options

@@ -126,6 +126,21 @@ fairness('no function’s backlog starves another’s: both get on, whoever came
   assert.ok(a > 100 && b > 100 && Math.abs(a - b) <= 0.2 * (a + b), `${a} and ${b} at last`)
 })
 
+fairness('room that comes all at once is shared by turns', async () => {
+  const at = await world({ resources: { gpu: 0, cpu: 8 }, maxEnvironments: 100 })
+  at.machine.configure('local', { capacity: { gpu: 1000 }, labels: {}, drain: true })
+  for (const name of ['first', 'second', 'third'])
+    for (let index = 0; index < 20; index++) at.submit(`${name} ${index}`, GPU(name, 1000), true)
+  await at.clock.advance(100)
+
+  at.machine.configure('local', { capacity: { gpu: 9000 }, labels: {}, drain: false })
+  await at.clock.advance(100)
+
+  const places = (name: string): number =>
+    at.scheduler.environments.filter((one) => one.poolKey.startsWith(name)).length
+  assert.equal(['first', 'second', 'third'].map(places), [3, 3, 3])
+})
+
 fairness('labels of a version are honoured where it is placed', async () => {
   const at = await world({ resources: { cpu: 4 }, nodes: 3, maxEnvironments: 100 })
   at.machine.configure('local-2', { capacity: {}, labels: { disk: 'nvme' }, drain: false })
