@@ -26,7 +26,7 @@ export function createCapacity(options: {
     clock,
     host: {
       evict: (leaseIds) => evict(scheduler(), leaseIds),
-      makeRoom: (helps) => scheduler().makeRoom(helps),
+      makeRoom: (helps, urgent) => scheduler().makeRoom(helps, urgent),
       onChange: () => scheduler().reconsider(),
     },
   })

@@ -9,6 +9,8 @@ import type { PlacementGroup } from './placement-group.ts'
 
 /** How often groups that wait have idle processes end for them. */
 const LOOK_EVERY_MS = 100
+/** A busy process ends for a group that comes first, once in so long. */
+const RELIEVE_EVERY_MS = 1000
 /** Different shapes that are tried at one change; the others are at the next look. */
 const MAX_SHAPES = 64
 /** Holders that a reason names. */
@@ -17,7 +19,7 @@ const MAX_NAMED = 5
 interface LineParts {
   readonly cluster: Cluster
   readonly clock: Clock
-  makeRoom(helps: (lease: Lease) => boolean): void
+  makeRoom(helps: (lease: Lease) => boolean, urgent: boolean): void
   onReady(group: PlacementGroup): void
 }
 
@@ -30,6 +32,7 @@ export class GroupLine {
   readonly #waiting = new Set<PlacementGroup>()
   readonly #precedence: GroupPrecedence
   #ticker: Timer | undefined
+  #relievedAt = -Infinity
   #closed = false
 
   constructor(parts: LineParts) {
@@ -152,13 +155,22 @@ export class GroupLine {
     this.#makeRoom()
   }
 
-  /** An idle process ends for the oldest that waits. */
+  /**
+   * An idle process ends for the oldest that waits. For one that has waited long, busy ones end after their
+   * work where it will lie, one a second: those that always have work would never give anything back.
+   */
   #makeRoom(): void {
-    for (const group of this.#inOrder()) {
-      const wanted = totalOf(group.open)
-      this.#parts.makeRoom(({ id, resources }) => id > 0 && overlap(resources, wanted))
-      return
-    }
+    const [group] = this.#inOrder()
+    if (group === undefined) return
+    const wanted = totalOf(group.open)
+    const now = this.#parts.clock.monotonicMs()
+    const isFirst = this.#precedence.of(group) !== undefined
+    if (isFirst) this.#precedence.keepFor(group)
+    const urgent = isFirst && now - this.#relievedAt >= RELIEVE_EVERY_MS
+    if (urgent) this.#relievedAt = now
+    const helps = ({ id, node, resources }: Lease): boolean =>
+      id > 0 && overlap(resources, wanted) && (!isFirst || this.#precedence.wants(node))
+    this.#parts.makeRoom(helps, urgent)
   }
 
   #restWhenDone(): void {

@@ -1,5 +1,5 @@
 import { add, fits, MILLI, type Resources } from '../resources.ts'
-import { describeRequest } from './feasibility.ts'
+import { describe, describeRequest } from './feasibility.ts'
 import type { LeaseRequest, NodeState } from './node-state.ts'
 import { place, without } from './placement.ts'
 
@@ -59,7 +59,10 @@ export function groupInfeasible(
   }
   if (strategy === 'STRICT_SPREAD' && bundles.length > nodes.length)
     return `STRICT_SPREAD needs a node for each of ${bundles.length} bundles, and there are ${nodes.length}.`
-  const lacking = lackingIn(totalOf(bundles), empty)
+  const total = totalOf(bundles)
+  if (strategy === 'STRICT_PACK' && !empty.some(({ capacity }) => fits(total, capacity)))
+    return `STRICT_PACK needs one node with ${describe(total)}, and none offers that.`
+  const lacking = lackingIn(total, empty)
   if (lacking !== undefined) return `All nodes together offer ${lacking}.`
   const search = new Search(bundles, strategy, empty, [])
   if (search.run() !== undefined || !search.isExhaustive) return undefined

@@ -42,6 +42,11 @@ export class GroupPrecedence {
     this.#keep(group)
   }
 
+  /** Whether something is kept on that node; where nothing could be planned, every node will do. */
+  wants(node: string): boolean {
+    return this.#kept.length === 0 || this.#kept.some((one) => one.node === node)
+  }
+
   forget(group: PlacementGroup): void {
     if (this.#group !== group) return
     this.#cluster.keep(group.claimant, [])

@@ -11,8 +11,11 @@ import { PlacementGroup, type GroupSpec, type GroupView } from './placement-grou
 export interface GroupsHost {
   /** Ends the processes that hold these leases. */
   evict(leaseIds: ReadonlySet<number>): void
-  /** Ends an idle process whose lease `helps`, if there is one. */
-  makeRoom(helps: (lease: Lease) => boolean): void
+  /**
+   * Ends an idle process whose lease `helps`; where there is none and it is urgent, a busy one after its
+   * work.
+   */
+  makeRoom(helps: (lease: Lease) => boolean, urgent: boolean): void
   /** There may be room for who was told to wait, or none ever. */
   onChange(): void
 }
@@ -59,7 +62,7 @@ export class PlacementGroups implements Cluster {
     this.#line = new GroupLine({
       cluster: options.cluster,
       clock: options.clock,
-      makeRoom: (helps) => this.#host.makeRoom(helps),
+      makeRoom: (helps, urgent) => this.#host.makeRoom(helps, urgent),
       onReady: (group) => this.#changed(group),
     })
   }
@@ -71,8 +74,7 @@ export class PlacementGroups implements Cluster {
   }
 
   holdings(): readonly Holding[] {
-    const all = [...this.#groups.values(), ...this.#ending]
-    const members = all.flatMap((group) => group.reserved.flatMap((bundle) => [...bundle.members]))
+    const members = this.all().flatMap((group) => group.reserved.flatMap((bundle) => [...bundle.members]))
     return [...this.#cluster.holdings(), ...members]
   }
 
@@ -148,9 +150,14 @@ export class PlacementGroups implements Cluster {
     return group
   }
 
+  /** Those that are removed and not gone yet are among them. */
+  all(): PlacementGroup[] {
+    return [...this.#groups.values(), ...this.#ending]
+  }
+
   /** By name; those that are removed and not gone yet are among them. */
   list(scope: Scope): PlacementGroup[] {
-    return [...this.#groups.values(), ...this.#ending]
+    return this.all()
       .filter((one) => one.scope.account === scope.account && one.scope.region === scope.region)
       .sort((left, right) => (left.name < right.name ? -1 : 1))
   }

@@ -153,11 +153,11 @@ export class Scheduler implements PoolHost {
   }
 
   /** An idle environment whose lease `helps` ends, unless one ends already. */
-  makeRoom(helps: (lease: Lease) => boolean): void {
-    this.#shortage.reclaim((environment) => {
+  makeRoom(helps: (lease: Lease) => boolean, urgent: boolean): void {
+    this.#shortage.makeRoom((environment) => {
       const lease = this.#leases.get(environment)
       return lease !== undefined && helps(lease)
-    })
+    }, urgent)
   }
 
   /** Refuses what waits, kills what is left, resolves when every process is gone and that was told. */
@@ -364,15 +364,15 @@ export class Scheduler implements PoolHost {
     const { maxWaitMs } = this.#options
     const oldest = pool.waiting.peek()
     if (oldest === undefined || now - oldest.waitingSince <= maxWaitMs) return
+    const overdue = pool.waiting.remove(
+      (one) => !one.input.waitsForever && now - one.waitingSince > maxWaitMs,
+    )
+    if (overdue.length === 0) return
     const error = throttled(
       'environment-cap',
       this.#shortage.reason(pool) ?? `All ${pool.members.size} environments stayed busy for ${maxWaitMs} ms.`,
     )
-    for (const invocation of pool.waiting.remove(
-      (one) => !one.input.waitsForever && now - one.waitingSince > maxWaitMs,
-    )) {
-      invocation.input.observer.refused(invocation, error)
-    }
+    for (const invocation of overdue) invocation.input.observer.refused(invocation, error)
   }
 
   #reap(): void {

@@ -179,6 +179,25 @@ export class Shortage {
   }
 
   /**
+   * An idle environment that `helps` ends; where there is none and it is urgent, a busy one does after its
+   * work.
+   */
+  makeRoom(helps: Helps, urgent: boolean): void {
+    if (this.#leaving.size > 0) return
+    const idle = this.#oldestIdle(undefined, helps)
+    if (idle !== undefined) return this.#end(idle)
+    let giver: Environment | undefined
+    for (const pool of urgent ? this.#parts.pools.values() : []) {
+      for (const environment of pool.members) {
+        if (environment.state !== 'busy' || environment.provisioned || !helps(environment)) continue
+        const began = (one: Environment | undefined): number => one?.inFlight[0]?.startedAt ?? -Infinity
+        if (giver === undefined || began(environment) > began(giver)) giver = environment
+      }
+    }
+    giver?.drain()
+  }
+
+  /**
    * Of the pool that holds most of what `hungry` lacks, the one whose work began last: it is the likeliest to
    * end soon. Undefined when nobody has more than `hungry` would have then.
    */

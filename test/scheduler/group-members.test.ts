@@ -73,6 +73,25 @@ members('an idle environment ends for a group that waits', async () => {
   assert.equal([processes[0]?.killed, group.state], [true, 'ready'])
 })
 
+members('environments that always have work end for a group that has waited long', async () => {
+  const { make, submit, ready, processes, clock } = await gangs()
+  const busy = version('g', { resources: { cpu: 2000 } })
+  for (const request of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) submit(request, busy, true)
+  await ready()
+  await clock.advance(20)
+  await ready()
+  const group = make('gang', { cpu: 2 }, { cpu: 2 })
+
+  for (let seconds = 0; seconds < 20 && group.state !== 'ready'; seconds++) {
+    await clock.advance(1000)
+    submit(`more ${seconds}`, busy, true)
+    for (const process of processes) if (process.held.length > 0 && !process.killed) process.answer()
+    await ready()
+  }
+
+  assert.is(group.state, 'ready')
+})
+
 members('removing a group kills its users, tells them, and holds the room until they are gone', async () => {
   const { make, inGroup, submit, ready, groups, machine, events, processes } = await gangs()
   const group = make('gang', { cpu: 2 })

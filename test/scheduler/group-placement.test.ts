@@ -116,6 +116,9 @@ placing('what can never be is told apart from what can be later, with the reason
   assert.match(why(bundles(1, 1, 1, 1), 'STRICT_SPREAD') ?? '', 'a node for each of 4 bundles')
   assert.match(why(bundles(2, 2, 2, 1), 'PACK') ?? '', 'cpu 6 of the 7')
   assert.match(why(bundles(1, 2), 'STRICT_PACK') ?? '', 'STRICT_PACK')
+  const half = { resources: { cpu: 1500, gpu: 500 } }
+  const gpus = ['a', 'b'].map((name) => node(name, { cpu: 2000, gpu: 1000 }))
+  assert.match(groupInfeasible([half, half], 'STRICT_PACK', gpus) ?? '', 'one node with cpu 3, gpu 1')
   assert.match(why(bundles(1.5, 1.5, 1.5, 1), 'SPREAD') ?? '', 'No arrangement')
 })
 
