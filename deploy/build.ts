@@ -35,7 +35,6 @@ const UNBUNDLED = [
   'esbuild',
   'koffi',
   'chokidar',
-  'msgpackr',
   'node-cron',
   'pino',
   '@aws-sdk/*',
