@@ -76,7 +76,9 @@ export function awsError(error: EngineError): AwsError {
   const typed = { __type: name, ...(type === 'none' ? {} : { Type: type }) }
   if (error.code !== 'throttled') return { status, name, body: { ...typed, [member]: error.message } }
   const Reason = THROTTLE_REASONS[error.detail ?? ''] ?? 'ConcurrentInvocationLimitExceeded'
-  return { status, name, body: { ...typed, Reason, message: 'Rate Exceeded.' }, retryAfterSeconds: 1 }
+  // a full machine is none of Lambda's cases: what it waited for is said as well
+  const message = error.detail === 'environment-cap' ? `Rate Exceeded. ${error.message}` : 'Rate Exceeded.'
+  return { status, name, body: { ...typed, Reason, message }, retryAfterSeconds: 1 }
 }
 
 /** What callers are told of a failure that is ours; the cause goes to the log. */

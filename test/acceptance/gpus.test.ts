@@ -139,6 +139,26 @@ gpus('what can never be met is refused when it is made, with what is missing and
   assert.is(await refusal({ 'lambent:gpu-memory-mb': '20000' }), 'nothing')
 })
 
+gpus('a call that waits too long for a GPU is told who holds it', async () => {
+  await using lambent = await startLambent({
+    argv: ['--resources', '{"cpu":4,"gpu":1}'],
+    settings: { LAMBENT_MAX_WAIT_MS: '300' },
+  })
+  for (const name of ['holder', 'waits'])
+    await deploy(lambent.url, name, code, { tags: { 'lambent:gpu': '1' } })
+  const held = call(lambent, 'holder', { sleepMs: 3000 })
+  await until('the GPU is held', async () => (await holders(lambent)).length > 0)
+
+  const refused = await invoke(lambent.url, 'waits', {})
+
+  assert.is(refused.status, 429)
+  assert.match(
+    JSON.stringify(refused.body),
+    /Rate Exceeded\. Waits for .*gpu 1.*: held by function holder:\$LATEST \(gpu 1 on local\)/,
+  )
+  await held
+})
+
 gpus('nodes are changed while they run and stay so over a restart', async () => {
   using folder = temporaryDirectory()
   const argv = ['--resources', '{"cpu":4,"gpu":1}']
