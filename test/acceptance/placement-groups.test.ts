@@ -97,6 +97,51 @@ groups(
   },
 )
 
+const GANG = `import { get, placementGroup, task } from 'lambent'
+export const whereAmI = task(async () => process.pid, { cpu: 1 })
+export const handler = async ({ many = 0 }) => {
+  const gang = placementGroup({ bundles: [{ cpu: 1 }, { cpu: 1 }], strategy: 'STRICT_SPREAD' })
+  await gang.ready({ timeout: '10s' })
+  const inside = whereAmI.options({ placementGroup: gang })
+  const pids = await get([inside.remote(), inside.remote()])
+  const before = await gang.state()
+  const started = performance.now()
+  let left = many
+  await Promise.all(Array.from({ length: 64 }, async () => {
+    while (left-- > 0) {
+      const one = placementGroup({ bundles: [{ cpu: 0.01 }] })
+      await one.ready()
+      await one.remove()
+    }
+  }))
+  return { name: gang.name, pids, before, perSecond: many / ((performance.now() - started) / 1000) }
+}
+`
+
+groups('code makes groups, runs tasks in them, and they end with it', async () => {
+  using folder = temporaryDirectory()
+  mkdirSync(folder.join('gang'))
+  writeFileSync(folder.join('gang/index.ts'), GANG)
+  await using lambent = await startLambent({ argv: [...MACHINE, '--deploy', folder.join('gang')] })
+
+  const answer = (await (await invoke(lambent, 'gang', { many: 2000 })).json()) as {
+    name: string
+    pids: number[]
+    before: Group
+    perSecond: number
+  }
+
+  assert.is(answer.before?.state, 'ready')
+  assert.is(new Set(answer.before.bundles.map(({ node }) => node)).size, 2)
+  assert.is(answer.pids.length, 2)
+  process.stdout.write(
+    `checked: ${Math.round(answer.perSecond)} groups made, waited for and removed a second\n`,
+  )
+  assert.ok(answer.perSecond > 500)
+  await until('its tasks are gone', async () => (await freeCpu(lambent)) === 6)
+  assert.equal((await api(lambent, 'placement-groups')).body, { placementGroups: [] })
+})
+
 groups('a named group is there after kill -9 of the engine; one without a name is not', async () => {
   using folder = temporaryDirectory()
   {

@@ -100,7 +100,7 @@ export class SdkCalls implements TaskHost, GroupHost {
 
   newName(): string {
     this.#groups += 1
-    return `${this.#refPrefix}-group-${this.#groups}`
+    return `pg-${this.#refPrefix}-${this.#groups}` // the engine ends groups of such names with who made them
   }
 
   async ask(verb: GroupVerb, body: object, options?: Patience): Promise<unknown> {

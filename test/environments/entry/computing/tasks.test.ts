@@ -357,12 +357,12 @@ tasks('a group is asked for by its handle, whose answers are JSON', async () => 
     return true
   }
 
-  assert.equal(await engine.call(), ['oa-group-1', { state: 'ready' }])
+  assert.equal(await engine.call(), ['pg-oa-1', { state: 'ready' }])
   assert.equal(engine.asked, [
-    'group\n1\ncreate\n{"bundles":[{"cpu":1}],"strategy":"PACK","name":"oa-group-1"}',
-    'group\n1\nready\n{"name":"oa-group-1"}',
-    'group\n1\nstate\n{"name":"oa-group-1"}',
-    'group\n1\nremove\n{"name":"oa-group-1"}',
+    'group\n1\ncreate\n{"bundles":[{"cpu":1}],"strategy":"PACK","name":"pg-oa-1"}',
+    'group\n1\nready\n{"name":"pg-oa-1"}',
+    'group\n1\nstate\n{"name":"pg-oa-1"}',
+    'group\n1\nremove\n{"name":"pg-oa-1"}',
   ])
 })
 
