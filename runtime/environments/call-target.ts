@@ -1,7 +1,8 @@
 /**
  * What of a package an invocation runs, as a line of its meta: nothing for the handler, otherwise
  *
- *     task/<export>                      one call of a task; the payload is a TaskPayload (call-payload.ts)
+ *     task/<export>[/again]              one call of a task; the payload is a TaskPayload (call-payload.ts).
+ *                                        `again`: it may run a second time after a death
  *     actor/<Class>/<key>                one activation of an actor; it runs until the actor sleeps again
  *     describe                           answers with the package's manifest
  *
@@ -9,7 +10,7 @@
  */
 export type CallTarget =
   | { readonly kind: 'handler' }
-  | { readonly kind: 'task'; readonly exportName: string }
+  | { readonly kind: 'task'; readonly exportName: string; readonly again: boolean }
   | { readonly kind: 'actor'; readonly className: string; readonly key: string }
   | { readonly kind: 'describe' }
 
@@ -19,7 +20,7 @@ export function encodeTarget(target: CallTarget): string | undefined {
     case 'handler':
       return undefined
     case 'task':
-      return `task/${target.exportName}`
+      return `task/${target.exportName}${target.again ? '/again' : ''}`
     case 'actor':
       return `actor/${target.className}/${encodeURIComponent(target.key)}`
     case 'describe':
@@ -32,7 +33,7 @@ export function decodeTarget(text: string | undefined): CallTarget {
   if (text === undefined) return { kind: 'handler' }
   if (text === 'describe') return { kind: 'describe' }
   const [kind, name = '', key] = text.split('/')
-  if (kind === 'task' && name !== '') return { kind, exportName: name }
+  if (kind === 'task' && name !== '') return { kind, exportName: name, again: key === 'again' }
   if (kind === 'actor' && name !== '' && key !== undefined)
     return { kind, className: name, key: decodeURIComponent(key) }
   throw new RangeError(`Nothing of a package is called "${text}".`)

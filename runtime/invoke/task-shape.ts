@@ -52,6 +52,7 @@ export function taskShape(
   const maxCalls = whole('maxCalls', options['maxCalls'], 1, MOST_CALLS) ?? (wantsGpus(wish) ? 1 : undefined)
   const memoryMb = typeof options['memoryMb'] === 'number' ? Math.ceil(options['memoryMb']) : undefined
   const pool = `task ${shapeOf(wish)} ${maxCalls ?? ''}`
+  const retries = whole('retries', options['retries'], 0, MOST_RETRIES) ?? DEFAULT_RETRIES
   const execution = withWish({ ...version.execution, concurrency: 1, maxEnvironments: null, maxCalls }, wish)
   return {
     exportName,
@@ -64,8 +65,8 @@ export function taskShape(
     },
     pool,
     poolKey: poolKeyOf(version, pool),
-    target: `task/${exportName}`,
-    retries: whole('retries', options['retries'], 0, MOST_RETRIES) ?? DEFAULT_RETRIES,
+    target: `task/${exportName}${retries > 0 && maxCalls === undefined ? '/again' : ''}`,
+    retries,
     retryOn: names(options['retryOn']),
     timeoutMs: duration(options['timeout']),
     invokedArn: arnOf(version),

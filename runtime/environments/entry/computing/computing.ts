@@ -104,7 +104,7 @@ export class Computing implements Work {
   start(executor: Executor, invocation: Invocation, target: CallTarget): void {
     switch (target.kind) {
       case 'task':
-        return this.#taskWork.start(executor, invocation, target.exportName)
+        return this.#taskWork.start(executor, invocation, target.exportName, target.again)
       case 'describe':
         return executor.answerWith(invocation, 0, this.#description())
       case 'actor':

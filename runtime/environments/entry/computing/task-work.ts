@@ -32,13 +32,19 @@ export class TaskWork {
     this.#parts = parts
   }
 
-  /** Calls the task and answers with what becomes of it. */
-  start(executor: Executor, invocation: Invocation, exportName: string): void {
+  /**
+   * Calls the task and answers with what becomes of it. One that may run `again` after a death is answered
+   * together with others of the same turn: nobody has to know which of them had started.
+   */
+  start(executor: Executor, invocation: Invocation, exportName: string, again: boolean): void {
     // The context of a task has no callbacks, whatever the runtime's contract is for handlers.
     invocation.context = new PromiseContext(invocation, this.#parts.facts)
     invocation.onEmptyLoop = () => executor.fail(invocation, neverSettles(exportName))
     void this.#run(executor, invocation, exportName).then(
-      (result) => executor.later(() => this.#succeed(executor, invocation, result)),
+      (result) => {
+        if (again && executor.mayHurry()) this.#succeed(executor, invocation, result, true)
+        else executor.later(() => this.#succeed(executor, invocation, result, false))
+      },
       (error: unknown) => executor.later(() => executor.fail(invocation, error)),
     )
   }
@@ -84,14 +90,14 @@ export class TaskWork {
     return this.#parts.values.decode(flags, body)
   }
 
-  #succeed(executor: Executor, invocation: Invocation, result: unknown): void {
+  #succeed(executor: Executor, invocation: Invocation, result: unknown, together: boolean): void {
     let sendable
     try {
       sendable = this.#parts.values.encode(result, ANSWER_BYTES)
     } catch (error) {
       return executor.fail(invocation, error)
     }
-    executor.answerWith(invocation, sendable.flags, sendable.bytes)
+    executor.answerWith(invocation, sendable.flags, sendable.bytes, together)
   }
 
   async #produce(
