@@ -14,7 +14,7 @@ calling('a task runs in a process of its own kind, and its result goes to whoeve
   await settle()
   const [worker] = workers()
   assert.is.not(worker, handler)
-  assert.is(worker?.held[0]?.target, 'task/work')
+  assert.is(worker?.held[0]?.target, 'task/work/again')
   assert.is(
     argumentsOf(worker as never)
       .args.toString()

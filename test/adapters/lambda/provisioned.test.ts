@@ -224,8 +224,7 @@ provisioned('it counts in what is reserved for the function, or against the acco
 
 provisioned('more than the machine could ever hold is refused with the reason', async () => {
   await using api = await started({
-    feasible: (_resources, _labels, times = 1) =>
-      times > 3 ? 'There is room for 3 times memoryMb 128.' : undefined,
+    feasible: (_version, times = 1) => (times > 3 ? 'There is room for 3 times memoryMb 128.' : undefined),
   })
   const put = putter(api)
 
