@@ -1,4 +1,5 @@
 import { Actors } from './actors/actors.ts'
+import { CallRecorder } from './actors/call-records.ts'
 import type { Clock } from './clock.ts'
 import { encodeFailure } from './invoke/failure-codec.ts'
 import { serveLending } from './invoke/lending-calls.ts'
@@ -35,7 +36,7 @@ export interface ComputingParts {
   readonly cluster: Cluster
   readonly manifests: Manifests
   readonly segments: Segments
-  /** A task has ended and is written down. */
+  /** A task or a call of an actor has ended and is written down. */
   readonly onRecord: (record: RunRecord) => void
   readonly groups: PlacementGroups
 }
@@ -73,6 +74,7 @@ export function createComputing(parts: ComputingParts): Computing {
   const actors = new Actors({
     ...{ clock, log, store, scheduler, objects, requests, manifests },
     resolver: registry,
+    records: new CallRecorder({ clock, journal, onRecord, newId: (atMs) => rng.uuid(atMs) }),
     newId: () => rng.uuid(clock.nowMs()),
   })
   tasks.otherStreams = (environment, id) => actors.requests.streamOf(environment, id)

@@ -371,6 +371,7 @@ async function openEngine(
       queuedEvents: events.queue.size,
       owedDeliveries: events.outbox.size,
       unrecordedTasks: computing.tasks.unrecorded,
+      unrecordedActorCalls: computing.actors.unrecorded,
     }),
     environments: () => [
       ...scheduler.environments.map((environment) =>

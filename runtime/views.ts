@@ -79,6 +79,8 @@ export interface EngineHealth {
   readonly owedDeliveries: number
   /** Successful tasks since the start of which there is no run: there were too many in a second. */
   readonly unrecordedTasks: number
+  /** The same of calls of actors. */
+  readonly unrecordedActorCalls: number
 }
 
 /** Milli-units as the plain amounts people write. */

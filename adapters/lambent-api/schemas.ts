@@ -33,7 +33,7 @@ export const RunsQuery = z.object({
   ...scope,
   scope: z.literal('all').optional().describe('Runs of every account and region'),
   function: z.string().optional(),
-  kind: z.string().optional(),
+  kind: z.string().optional().describe('invocation, task or actor'),
   status: z.enum([...STATUSES, ...OPEN_STATUSES]).optional(),
   since: time.optional().describe(WHEN),
   before: z.string().optional().describe('Only runs older than this run: the next page'),
@@ -71,7 +71,7 @@ export const LogsQuery = z.object({
 const Run = z.object({
   runId: z.string(),
   kind: z.string(),
-  trigger: z.enum(['sync', 'stream', 'event', 'url', 'task']),
+  trigger: z.enum(['sync', 'stream', 'event', 'url', 'task', 'actor']),
   scope: z.object({ account: z.string(), region: z.string() }),
   functionName: z.string(),
   version: z.string(),

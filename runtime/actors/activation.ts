@@ -136,7 +136,9 @@ export class Activation implements InvocationObserver {
     call.mode = mode
     call.state = 'sent'
     this.#sent.set(id, call)
-    if (mode === 'turn' && ++this.#turns === 1) this.#turnSince = this.#parts.clock.monotonicMs()
+    call.invocation = this.invocation
+    if (mode !== 'turn') call.startedAt = this.#parts.clock.monotonicMs()
+    else if (++this.#turns === 1) this.#turnSince = this.#parts.clock.monotonicMs()
     if (refs !== undefined && this.invocation !== undefined) refs.handTo(this.invocation)
     const lent = this.invocation?.host?.values?.lend(flags, args) ?? { flags, body: args }
     if (lent.flags & FLAG.error) {
@@ -253,7 +255,8 @@ export class Activation implements InvocationObserver {
     if (!(writesBytes >= 0 && writesBytes <= payload.length))
       throw new RangeError('A reply of an actor is cut off.')
     this.#sent.delete(id)
-    if (call.mode === 'turn') this.#turnEnded()
+    if (call.mode === 'turn') this.#turnEnded(call)
+    else call.ranMs = this.#parts.clock.monotonicMs() - call.startedAt
     const { idempotencyKey, ring } = call.request
     const isError = (flags & FLAG.error) !== 0
     const result = payload.subarray(writesBytes)
@@ -267,10 +270,12 @@ export class Activation implements InvocationObserver {
     this.#parts.owner.replied(this)
   }
 
-  #turnEnded(): void {
+  #turnEnded(call: ActorCall): void {
     this.#turns -= 1
     const now = this.#parts.clock.monotonicMs()
-    this.#recentMs += (now - this.#turnSince - this.#recentMs) / 8
+    call.startedAt = this.#turnSince
+    call.ranMs = now - this.#turnSince
+    this.#recentMs += (call.ranMs - this.#recentMs) / 8
     this.#turnSince = now
   }
 
@@ -322,6 +327,8 @@ export class Activation implements InvocationObserver {
 
   #close(): ActorCall[] {
     this.#over = true
+    const { turn } = this
+    if (turn !== undefined) turn.startedAt = this.#turnSince
     const unanswered = [...this.#sent.values()]
     this.#sent.clear()
     this.#turns = 0

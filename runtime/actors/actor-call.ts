@@ -57,8 +57,11 @@ export interface CallRequest {
 export interface CallOwner {
   readonly address: ActorAddress
   readonly activation: CallHost | undefined
-  /** The call is over for the actor: its reply has left, or it will never have one. */
-  callEnded(call: ActorCall): void
+  /**
+   * The call is over for the actor: its reply has left, or it will never have one, or its caller, for the
+   * reason in `error`, has not waited for it.
+   */
+  callEnded(call: ActorCall, flags: number, body: Buffer, error: EngineError | undefined): void
 }
 
 /** What runs an actor's calls. */
@@ -93,9 +96,21 @@ export class ActorCall implements Gated {
   followers: ActorCall[] | undefined
   /** Monotonic ms. */
   readonly queuedAt: number
+  /** It was let in, and is no repeat: what becomes of it is a run. */
+  isRun = false
+  /** 1 for the first. */
+  attempt = 1
+  /** The activation that it was sent to last. */
+  invocation: Invocation | undefined
+  /** When its process began it, as far as is known, monotonic ms; 0: it has not. */
+  startedAt = 0
+  /** What it took in its process; undefined until it has replied. */
+  ranMs: number | undefined
   #runsLeft: number
   /** Its caller knows the outcome, or that there will be none. */
   #told = false
+  /** Why its caller waits no longer. */
+  #givenUp: EngineError | undefined
   #flags = 0
   #body: Buffer = NOTHING
 
@@ -119,6 +134,7 @@ export class ActorCall implements Gated {
     if (this.#told && this.followers === undefined) return false
     if (this.#runsLeft <= 0) return false
     this.#runsLeft -= 1
+    this.attempt += 1
     return true
   }
 
@@ -141,30 +157,32 @@ export class ActorCall implements Gated {
 
   /** Tells the caller, and whoever repeated the call, what it gave. */
   answer(flags: number, body: Buffer): void {
-    const followers = this.#end()
+    const followers = this.#end(flags, body, this.#givenUp)
     if (this.#tell()) this.request.sink.answered(flags, body)
     if (followers !== undefined) for (const one of followers) one.answer(flags, body)
   }
 
   /** It will have no reply. */
   fail(error: EngineError): void {
-    const followers = this.#end()
+    const followers = this.#end(0, NOTHING, this.#givenUp ?? error)
     if (this.#tell()) this.request.sink.failed(error)
     if (followers !== undefined) for (const one of followers) one.fail(error)
   }
 
   /** The caller waits no longer; the call itself may go on. */
   giveUp(error: EngineError): void {
-    if (this.#tell()) this.request.sink.failed(error)
+    if (!this.#tell()) return
+    this.#givenUp = error
+    this.request.sink.failed(error)
   }
 
-  #end(): ActorCall[] | undefined {
+  #end(flags: number, body: Buffer, error: EngineError | undefined): ActorCall[] | undefined {
     if (this.state === 'ended') return undefined
     this.state = 'ended'
     const { followers } = this
     this.followers = undefined
     this.request.refs?.end()
-    this.actor.callEnded(this)
+    this.actor.callEnded(this, flags, body, error)
     return followers
   }
 

@@ -4,6 +4,7 @@ import type { ActorAddress } from '../store/actors.ts'
 import type { Store } from '../store/store.ts'
 import type { ActorShape } from './actor-options.ts'
 import type { ActorStateName } from './actor-state.ts'
+import type { CallRecords } from './call-desk.ts'
 
 /**
  * What an activation of an actor is made from: looked up anew each time, so new code is used from then on.
@@ -24,6 +25,8 @@ export interface ActorParts<Actor> {
   readonly newNumber: () => number
   /** Throws or rejects with EngineError when there is none. */
   readonly codeOf: (address: ActorAddress) => ActorCode | Promise<ActorCode>
+  /** Absent: nothing is written down. */
+  readonly records?: CallRecords | undefined
   /** Hands an activation to the scheduler. Throws EngineError when it takes none. */
   readonly submit: (invocation: Invocation) => void
   /** Takes one back that has not begun. */

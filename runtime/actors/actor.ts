@@ -3,7 +3,6 @@ import type { EngineError } from '../errors.ts'
 import type { ActorAddress } from '../store/actors.ts'
 import type { Activation, ActivationEnd, ActivationOwner } from './activation.ts'
 import { ActorCall, type CallOwner, type CallRequest } from './actor-call.ts'
-import { DEFAULT_MAILBOX, type ActorShape } from './actor-options.ts'
 import type { ActorCode, ActorParts } from './actor-parts.ts'
 import { ActorRecord } from './actor-record.ts'
 import { successor, type ActorStateName } from './actor-state.ts'
@@ -34,7 +33,6 @@ export class Actor implements CallOwner, ActivationOwner {
   #activation: Activation | undefined
   /** That of the last activation: the next one begins when all of it is on disk. */
   #gate: CommitGate | undefined
-  #shape: ActorShape | undefined
   readonly #plan: Plan
   #quarantine: Quarantine | undefined
   /** Its version was replaced: what runs finishes, then it goes on with the new one. */
@@ -48,7 +46,7 @@ export class Actor implements CallOwner, ActivationOwner {
   constructor(parts: ActorParts<Actor>, address: ActorAddress) {
     this.#parts = parts
     this.address = address
-    this.#desk = new CallDesk(parts.clock, address)
+    this.#desk = new CallDesk(parts.clock, address, parts.records)
     this.#plan = new Plan(parts.clock)
     this.record = new ActorRecord(address, parts.clock, parts.store)
   }
@@ -72,10 +70,10 @@ export class Actor implements CallOwner, ActivationOwner {
     if (this.#closing) call.fail(stopping())
     else if (this.#quarantine !== undefined) call.fail(quarantined(this.address, this.#quarantine.reason))
     else {
-      this.#limit(call)
+      this.#desk.limit(call, this)
       if (this.#desk.isRepeat(call, this.record)) return call
-      const bound = this.#fullAt(request)
-      if (bound === undefined) this.#place(call)
+      const bound = this.#desk.fullAt(request, this.#activation?.beside ?? 0)
+      if (bound === undefined || outerOf(this, request.parent) !== undefined) this.#place(call)
       else call.fail(mailboxFull(this.address, bound))
     }
     return call
@@ -141,7 +139,7 @@ export class Actor implements CallOwner, ActivationOwner {
   /** Looks whether it has been idle for long enough to sleep, or has nothing left to remember. */
   look(now: number): void {
     if (this.#state === 'asleep') return this.#forgetWhenDone()
-    const idleMs = this.#shape?.idleMs ?? null
+    const idleMs = this.#desk.shape?.idleMs ?? null
     if (this.#state !== 'awake' || idleMs === null || this.#activation?.isQuiet !== true) return
     if (this.#gate?.isIdle === true && now - this.#quietSince >= idleMs) this.#stop()
   }
@@ -159,15 +157,15 @@ export class Actor implements CallOwner, ActivationOwner {
 
   // -- from calls and the activation
 
-  callEnded(call: ActorCall): void {
-    this.#desk.ended(call)
+  callEnded(call: ActorCall, flags: number, body: Buffer, error: EngineError | undefined): void {
+    this.#desk.ended(call, flags, body, error)
   }
 
   awoke(activation: Activation): void {
     if (activation !== this.#activation || this.#state !== 'activating') return
     this.#move('awake', '')
     this.#quietSince = this.#parts.clock.monotonicMs()
-    const concurrent = this.#shape?.concurrent
+    const concurrent = this.#desk.shape?.concurrent
     if (concurrent !== undefined && concurrent.size > 0 && !this.#retiring)
       for (const call of this.#desk.mailbox.take((one) => isBeside(one, concurrent)))
         activation.send(call, 'beside')
@@ -209,25 +207,15 @@ export class Actor implements CallOwner, ActivationOwner {
 
   // -- calls
 
-  /** As many calls wait as may; undefined: there is room. */
-  #fullAt({ kind, parent }: CallRequest): number | undefined {
-    const bound = this.#shape?.mailbox ?? DEFAULT_MAILBOX
-    const waiting = Math.max(this.#desk.mailbox.size, this.#activation?.beside ?? 0)
-    return waiting < bound || kind === 'alarm' || outerOf(this, parent) !== undefined ? undefined : bound
-  }
-
-  #limit(call: ActorCall): void {
-    const timeoutMs = call.request.timeoutMs ?? this.#shape?.timeoutMs ?? undefined
-    if (timeoutMs !== undefined) this.#desk.limit(call, timeoutMs, (error) => this.giveUp(call, error))
-  }
-
   /** Sends a call at once where it may run beside or inside others; otherwise it waits for its turn. */
   #place(call: ActorCall): void {
+    call.isRun = true
     const activation = this.#activation
     if (activation !== undefined && this.#state === 'awake') {
       const outer = outerOf(this, call.request.parent)
       if (outer !== undefined) return activation.send(call, 'inner', outer.id)
-      if (!this.#retiring && isBeside(call, this.#shape?.concurrent)) return activation.send(call, 'beside')
+      if (!this.#retiring && isBeside(call, this.#desk.shape?.concurrent))
+        return activation.send(call, 'beside')
     }
     this.#desk.mailbox.push(call)
     this.#pump()
@@ -276,7 +264,7 @@ export class Actor implements CallOwner, ActivationOwner {
 
   #launch(code: ActorCode): void {
     if (!code.isCurrent()) return this.#prepare()
-    this.#shape = code.shape
+    this.#desk.shape = code.shape
     const launched = launch(this.#parts, {
       ...{ address: this.address, id: this.record.id, code, owner: this },
       sockets: this.#parts.socketsOf(this),
@@ -285,7 +273,7 @@ export class Actor implements CallOwner, ActivationOwner {
     this.record.id = launched.id
     this.#activation = launched.activation
     this.#gate = launched.activation.gate
-    for (const call of this.#desk.mailbox) this.#limit(call)
+    for (const call of this.#desk.mailbox) this.#desk.limit(call, this)
     this.#parts.submit(launched.invocation)
   }
 
@@ -367,7 +355,7 @@ export class Actor implements CallOwner, ActivationOwner {
 
   #afterCrash(how: string): void {
     const { clock } = this.#parts
-    const next = this.#restarts.crashed(clock.monotonicMs(), this.#shape?.maxRestarts ?? -1)
+    const next = this.#restarts.crashed(clock.monotonicMs(), this.#desk.shape?.maxRestarts ?? -1)
     if (next.kind === 'restart') return this.#restart(next.delayMs, how)
     const { reason } = (this.#quarantine = quarantineAfter(next.crashes, how, clock.nowMs()))
     this.#move('quarantined', reason)
@@ -376,13 +364,13 @@ export class Actor implements CallOwner, ActivationOwner {
       this.#quarantine = undefined
       this.#restarts.forget()
       this.#sleep()
-      if (this.#shape?.idleMs === null) this.wake()
+      if (this.#desk.shape?.idleMs === null) this.wake()
     })
   }
 
   /** What waits, and what never sleeps, goes on after a while. */
   #restart(delayMs: number, how: string): void {
-    if (this.#desk.mailbox.size === 0 && this.#shape?.idleMs !== null) return this.#sleep()
+    if (this.#desk.mailbox.size === 0 && this.#desk.shape?.idleMs !== null) return this.#sleep()
     this.#move('restarting', how)
     if (delayMs === 0) this.#activate()
     else this.#plan.after(delayMs, () => this.#activate())

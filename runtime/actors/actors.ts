@@ -17,6 +17,7 @@ import { ActorCodes, type CodeParts } from './actor-code.ts'
 import { ActorRequests, keyOf } from './actor-requests.ts'
 import type { ActorStateName } from './actor-state.ts'
 import type { Actor } from './actor.ts'
+import type { CallRecorder } from './call-records.ts'
 import { ActorDirectory } from './directory.ts'
 import { nameOf } from './failures.ts'
 
@@ -28,6 +29,7 @@ export interface ActorsParts extends CodeParts {
   readonly scheduler: Pick<Scheduler, 'submit' | 'withdraw' | 'reasons'>
   readonly objects: ObjectTable
   readonly requests: Pick<Requests, 'on'>
+  readonly records: CallRecorder
   readonly changed?: (address: ActorAddress, state: ActorStateName, reason: string) => void
 }
 
@@ -81,10 +83,10 @@ export class Actors {
 
   constructor(parts: ActorsParts) {
     this.#parts = parts
-    const { clock, log, store, scheduler, changed } = parts
+    const { clock, log, store, scheduler, records, changed } = parts
     const codes = new ActorCodes(parts)
     this.directory = new ActorDirectory({
-      ...{ clock, log, store },
+      ...{ clock, log, store, records },
       codeOf: (address) => codes.of(address),
       submit: (invocation) => scheduler.submit(invocation),
       withdraw: (invocation) => scheduler.withdraw(invocation, false),
@@ -96,6 +98,11 @@ export class Actors {
     })
     const { objects, requests } = parts
     this.requests = new ActorRequests({ directory: this.directory, objects, requests, encodeError })
+  }
+
+  /** Calls that ended well and of which there is no run. */
+  get unrecorded(): number {
+    return this.#parts.records.skipped
   }
 
   /** Rings alarms and wakes those that never sleep. */
@@ -177,6 +184,7 @@ export class Actors {
   /** Takes no calls any more, sends all to sleep and waits for that a little. */
   async close(): Promise<void> {
     await this.directory.close(SLEEP_MS)
+    this.#parts.records.close()
   }
 
   #isKnown(address: ActorAddress): boolean {

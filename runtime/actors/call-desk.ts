@@ -1,22 +1,43 @@
 import type { Clock } from '../clock.ts'
+import { FLAG } from '../environments/frames.ts'
 import { EngineError } from '../errors.ts'
+import type { FunctionVersion } from '../registry/types.ts'
 import type { ActorAddress } from '../store/actors.ts'
-import type { ActorCall } from './actor-call.ts'
+import type { ActorCall, CallRequest } from './actor-call.ts'
+import { DEFAULT_MAILBOX, type ActorShape } from './actor-options.ts'
 import type { ActorRecord } from './actor-record.ts'
+import type { CallOutcome } from './call-records.ts'
 import { timedOut } from './failures.ts'
 import { Mailbox } from './mailbox.ts'
+
+/** Who writes calls down as runs. */
+export interface CallRecords {
+  /** Whether one that ended well is to be written down. */
+  takeSuccess(): boolean
+  ended(call: ActorCall, address: ActorAddress, version: FunctionVersion, outcome: CallOutcome): void
+}
 
 /** The calls of one actor that no process has: those that wait, and which of them repeat one another. */
 export class CallDesk {
   readonly mailbox = new Mailbox()
+  /** How the actor runs; undefined before its first activation. */
+  shape: ActorShape | undefined
   readonly #clock: Clock
   readonly #address: ActorAddress
+  readonly #records: CallRecords | undefined
   /** Calls in progress that have a key. */
   #keyed: Map<string, ActorCall> | undefined
 
-  constructor(clock: Clock, address: ActorAddress) {
+  constructor(clock: Clock, address: ActorAddress, records: CallRecords | undefined) {
     this.#clock = clock
     this.#address = address
+    this.#records = records
+  }
+
+  /** As many calls wait as may, so many run `beside` others; undefined: there is room for one more. */
+  fullAt({ kind }: CallRequest, beside: number): number | undefined {
+    const bound = this.shape?.mailbox ?? DEFAULT_MAILBOX
+    return Math.max(this.mailbox.size, beside) < bound || kind === 'alarm' ? undefined : bound
   }
 
   /**
@@ -42,10 +63,12 @@ export class CallDesk {
     return false
   }
 
-  /** The caller waits so long at most. */
-  limit(call: ActorCall, timeoutMs: number, giveUp: (error: EngineError) => void): void {
+  /** The caller waits as long as it says, or the class, if one of them does. */
+  limit(call: ActorCall, owner: { giveUp(call: ActorCall, error: EngineError): void }): void {
+    const timeoutMs = call.request.timeoutMs ?? this.shape?.timeoutMs ?? undefined
+    if (timeoutMs === undefined) return
     call.timer ??= this.#clock.after(timeoutMs, () =>
-      giveUp(timedOut(this.#address, call.request.name, timeoutMs)),
+      owner.giveUp(call, timedOut(this.#address, call.request.name, timeoutMs)),
     )
   }
 
@@ -88,9 +111,15 @@ export class CallDesk {
     for (const call of rings) call.fail(new EngineError('conflict', 'The alarm was set anew.'))
   }
 
-  ended(call: ActorCall): void {
+  ended(call: ActorCall, flags: number, body: Buffer, error: EngineError | undefined): void {
     const { idempotencyKey } = call.request
     if (idempotencyKey !== undefined && this.#keyed?.get(idempotencyKey) === call)
       this.#keyed.delete(idempotencyKey)
+    const records = this.#records
+    if (records === undefined || !call.isRun) return
+    const isWell = error === undefined && (flags & FLAG.error) === 0
+    if (isWell && !records.takeSuccess()) return
+    const version = this.shape?.version
+    if (version !== undefined) records.ended(call, this.#address, version, { flags, body, error })
   }
 }

@@ -13,6 +13,7 @@ import { Actor } from './actor.ts'
 import type { ActorCode, ActorParts } from './actor-parts.ts'
 import type { ActorStateName } from './actor-state.ts'
 import { Alarms } from './alarms.ts'
+import type { CallRecords } from './call-desk.ts'
 import { findCircle } from './circles.ts'
 import { cancelled, deadlock } from './failures.ts'
 
@@ -25,6 +26,7 @@ export interface DirectoryParts {
   readonly submit: (invocation: Invocation) => void
   readonly withdraw: (invocation: Invocation) => void
   readonly encodeLoadError: (errorJson: Buffer) => Buffer
+  readonly records?: CallRecords
   readonly changed?: (address: ActorAddress, state: ActorStateName, reason: string) => void
 }
 
@@ -73,6 +75,7 @@ export class ActorDirectory {
     this.#actorParts = {
       ...{ clock, store, codeOf: parts.codeOf, submit: parts.submit, withdraw: parts.withdraw },
       encodeLoadError: parts.encodeLoadError,
+      records: parts.records,
       newNumber: () => ++this.#lastNumber,
       armAlarm: (dueAtMs) => this.alarms.arm(dueAtMs),
       socketsOf: (actor) => this.sockets?.socketsOf(actor) ?? '',

@@ -1,10 +1,11 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { errorNameOf } from '../environments/call-payload.ts'
 import type { ResultMeta } from '../environments/frames.ts'
 import type { Invocation } from '../environments/invocation.ts'
 import type { Journal, RunRecord, RunStatus } from '../store/journal.ts'
 import type { Failure } from './task-errors.ts'
 import type { TaskShape } from './task-shape.ts'
+import { WorkRecords, type WorkRecordParts } from './work-records.ts'
 
 /** A task as far as it is written down. */
 export interface RecordedTask {
@@ -15,33 +16,27 @@ export interface RecordedTask {
   readonly invocation: Invocation | undefined
 }
 
-/** Successful tasks that are written down in one second; more are counted only. */
-const KEPT_PER_SECOND = 500
-const SECOND_MS = 1000
 const NO_META: ResultMeta = { durationMs: 0, logBytes: 0, maxRssKb: 0 }
 
-/**
- * Writes tasks down as runs. A task costs a few microseconds and a record costs more, so at high rates only
- * some of the successful ones are kept; failures always are.
- */
+/** Writes tasks down as runs: failures always, of the successful ones so many a second. */
 export class TaskRecorder {
-  /** Successful tasks since the start of which there is no record. */
-  skipped = 0
   readonly #clock: Clock
   readonly #journal: Journal
-  readonly #onRecord: (record: RunRecord) => void
-  readonly #timer: Timer
-  #kept = 0
+  readonly #records: WorkRecords
 
-  constructor(options: { clock: Clock; journal: Journal; onRecord: (record: RunRecord) => void }) {
-    this.#clock = options.clock
-    this.#journal = options.journal
-    this.#onRecord = options.onRecord
-    this.#timer = options.clock.every(SECOND_MS, () => (this.#kept = 0))
+  constructor(parts: WorkRecordParts & { readonly journal: Journal }) {
+    this.#clock = parts.clock
+    this.#journal = parts.journal
+    this.#records = new WorkRecords(parts)
+  }
+
+  /** Successful tasks since the start of which there is no record. */
+  get skipped(): number {
+    return this.#records.skipped
   }
 
   close(): void {
-    this.#timer.cancel()
+    this.#records.close()
   }
 
   /** `failure` is the error as it travels, or one of the engine's own. */
@@ -51,29 +46,17 @@ export class TaskRecorder {
     meta: ResultMeta | undefined,
     failure: Buffer | Failure | undefined,
   ): void {
-    if (status === 'succeeded' && ++this.#kept > KEPT_PER_SECOND) {
-      this.skipped += 1
-      return
-    }
+    if (status === 'succeeded' && !this.#records.takeSuccess()) return
     const record = this.#record(run, status, meta ?? NO_META, failure)
     const host = run.invocation?.host
-    if (host === undefined || host.stream < 0) this.#recordUnhosted(record)
+    if (host === undefined || host.stream < 0) this.#records.write(-1, record)
     else
       host.intake.whenAt(meta?.logBytes ?? 0, () => {
         const { startWritten } = host.intake.take(run.id)
         const quiet = !startWritten && status === 'succeeded'
         this.#journal.finished(host.stream, record, { startWritten, recorded: false, quiet })
       })
-    this.#onRecord(record)
-  }
-
-  /** It never came to an environment: its record is written as of a stream without lines. */
-  #recordUnhosted(record: RunRecord): void {
-    const { scope, functionId, functionName, version } = record
-    const facts = { scope, functionId, functionName, version, group: '', name: '' }
-    const stream = this.#journal.open({ ...facts, format: 'Text', systemLevel: 'INFO' })
-    this.#journal.finished(stream, record, { startWritten: false, recorded: false, quiet: true })
-    this.#journal.close(stream)
+    this.#records.told(record)
   }
 
   #record(

@@ -8,7 +8,7 @@ import type { JournalBatch } from './writer-messages.ts'
  */
 const OPERATION = { open: 1, close: 2, place: 3, line: 4, started: 5, finished: 6, dropped: 7 } as const
 
-const TRIGGERS: readonly RunRecord['trigger'][] = ['sync', 'stream', 'event', 'url', 'task']
+const TRIGGERS: readonly RunRecord['trigger'][] = ['sync', 'stream', 'event', 'url', 'task', 'actor']
 const STATUSES: readonly RunStatus[] = [
   'succeeded',
   'failed',

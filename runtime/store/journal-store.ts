@@ -148,7 +148,7 @@ export class JournalStore implements BatchSink {
     // Spelled out: spreading two objects cost as much as storing the row.
     const run: RunRecord = {
       runId: sent.runId,
-      kind: sent.trigger === 'task' ? 'task' : 'invocation',
+      kind: sent.trigger === 'task' || sent.trigger === 'actor' ? sent.trigger : 'invocation',
       trigger: sent.trigger,
       scope: facts.scope,
       functionId: facts.functionId,

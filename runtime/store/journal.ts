@@ -14,19 +14,23 @@ export type RunStatus =
   'succeeded' | 'failed' | 'timed-out' | 'crashed' | 'out-of-memory' | 'expired' | 'cancelled'
 
 /** What a run is the record of. */
-export type RunKind = 'invocation' | 'task'
+export type RunKind = 'invocation' | 'task' | 'actor'
 
-/** The record of one invocation. Times are Unix epoch ms, durations ms with a fraction. */
+/** What asked for it. */
+export type RunTrigger = 'sync' | 'stream' | 'event' | 'url' | 'task' | 'actor'
+
+/** The record of an invocation, a task or a call of an actor. Times are Unix epoch ms, durations ms. */
 export interface RunRecord {
   /** The request id: sorts by time of acceptance. */
   readonly runId: string
   readonly kind: RunKind
-  readonly trigger: 'sync' | 'stream' | 'event' | 'url' | 'task'
+  readonly trigger: RunTrigger
   readonly scope: Scope
   readonly functionId: string
   readonly functionName: string
   /** What ran: '$LATEST' or a number. */
   readonly version: string
+  /** Of a task its export, of a call of an actor `<Class>/<key, percent-encoded>/<method>`. */
   readonly qualifier: string
   readonly status: RunStatus
   readonly acceptedAtMs: number

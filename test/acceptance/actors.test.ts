@@ -265,8 +265,8 @@ actors('over HTTP: bare values, errors with type and stack, keys', async () => {
   const { error } = failed.body as { error: Record<string, string> }
   assert.is(`${error['code']} ${error['type']} ${error['message']}`, 'FunctionError RangeError too much')
   assert.match(error['stack'] ?? '', 'fails')
-  assert.ok(hook.status >= 400, JSON.stringify(hook))
-  assert.match(JSON.stringify(hook.body), 'NoSuchMethod')
+  assert.is(hook.status, 404, JSON.stringify(hook))
+  assert.match(JSON.stringify(hook.body), 'NotFound')
   assert.equal(
     [first, again],
     [
@@ -285,6 +285,34 @@ actors('what a transaction has committed is there after a crash, and nothing els
   assert.is(crashed.status, 502, JSON.stringify(crashed))
   assert.match(JSON.stringify(crashed.body), 'ActorCrashed')
   assert.is(await one.value('tally/Tally/crash/peek'), 70)
+})
+
+actors('calls are runs, and bars of the timeline', async () => {
+  const one = await world()
+  await one.value('tally/Tally/run/add', 1)
+  await one.call('tally/Tally/run/fails', [1])
+  const { api } = one.lambent
+
+  const found = await until('both are written down', async () => {
+    const response = await fetch(`${api}/lambent/v1/runs?kind=actor&limit=1000`)
+    const { runs } = (await response.json()) as { runs: Record<string, unknown>[] }
+    const own = runs.filter((run) => String(run['qualifier']).startsWith('Tally/run/'))
+    return own.length === 2 ? own : undefined
+  })
+  const timeline = await fetch(`${api}/lambent/v1/timeline?function=tally`)
+  const { traceEvents } = (await timeline.json()) as { traceEvents: Record<string, unknown>[] }
+
+  assert.equal(
+    found.map((run) => [run['qualifier'], run['status'], run['errorType'], run['trigger']]).toSorted(),
+    [
+      ['Tally/run/add', 'succeeded', null, 'actor'],
+      ['Tally/run/fails', 'failed', 'RangeError', 'actor'],
+    ],
+  )
+  assert.ok(found.every((run) => run['functionName'] === 'tally' && run['environmentId'] !== ''))
+  assert.ok(
+    traceEvents.some(({ name, cat, ph }) => name === 'tally/Tally/run/add' && cat === 'actor' && ph === 'X'),
+  )
 })
 
 actors('end', async () => {

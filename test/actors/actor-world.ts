@@ -1,6 +1,7 @@
 import { actorShape } from '../../runtime/actors/actor-options.ts'
 import type { CallRequest } from '../../runtime/actors/actor-call.ts'
 import type { ActorCode } from '../../runtime/actors/actor-parts.ts'
+import { CallRecorder } from '../../runtime/actors/call-records.ts'
 import { ActorDirectory } from '../../runtime/actors/directory.ts'
 import {
   packWrites,
@@ -10,6 +11,7 @@ import {
   type ActorWrite,
   type CallMessage,
 } from '../../runtime/environments/actor-messages.ts'
+import { errorNameOf, packError } from '../../runtime/environments/call-payload.ts'
 import { FLAG } from '../../runtime/environments/frames.ts'
 import type { Invocation, InvocationHost } from '../../runtime/environments/invocation.ts'
 import { KILLED, type ProcessExit } from '../../runtime/environments/launcher.ts'
@@ -18,6 +20,7 @@ import { findActor, readActorValues } from '../../runtime/store/actor-reading.ts
 import { createLog } from '../../runtime/log.ts'
 import type { ActorAddress } from '../../runtime/store/actors.ts'
 import { IN_MEMORY, openStore, type OpenStore } from '../../runtime/store/open.ts'
+import type { RunRecord } from '../../runtime/store/journal.ts'
 import type { Change } from '../../runtime/store/store.ts'
 import { createFakeClock, type FakeClock } from '../support/clock.ts'
 import { turn, version } from '../support/scheduler-world.ts'
@@ -91,7 +94,7 @@ export class ScriptedActivation {
 
   fail(error: string, id = this.calls[0]?.id ?? 0): void {
     this.#answered(id)
-    this.say(`reply\n${id}\n0`, Buffer.from(error), FLAG.error)
+    this.say(`reply\n${id}\n0`, packError(error, Buffer.alloc(0)), FLAG.error)
   }
 
   /** Ends the invocation as it should. */
@@ -105,7 +108,8 @@ export class ScriptedActivation {
   throw(error: string): void {
     this.#over()
     const meta = { durationMs: 0, logBytes: 0, maxRssKb: 0 }
-    this.invocation.input.observer.answered(this.invocation, true, meta, Buffer.from(error), 1)
+    const thrown = packError(error, Buffer.alloc(0))
+    this.invocation.input.observer.answered(this.invocation, true, meta, thrown, 1)
   }
 
   crash(exit: Partial<ProcessExit> = { signal: 'SIGKILL' }): void {
@@ -165,6 +169,8 @@ export interface ActorWorld {
     /** Sets that were committed. */
     readonly done: (readonly Change[])[]
   }
+  /** Calls as they were written down. */
+  readonly runs: RunRecord[]
   /** New code: what a lookup finds from now on. */
   deploy(key: string): void
 }
@@ -203,8 +209,12 @@ export async function actorWorld(
       }),
     }
   }
+  const runs: RunRecord[] = []
+  const journal = { open: () => 1, finished: () => {}, close: () => {} }
+  const newId = (atMs: number): string => `run-${atMs}`
   const directory = new ActorDirectory({
     ...{ clock, log, codeOf },
+    records: new CallRecorder({ clock, journal, newId, onRecord: (record) => runs.push(record) }),
     store: {
       commit,
       append: (changes) => store.append(changes),
@@ -219,7 +229,7 @@ export async function actorWorld(
     for (let round = 0; round < 3; round++) await turn()
   }
   return {
-    ...{ clock, store, directory, activations, settle },
+    ...{ clock, store, directory, activations, settle, runs },
     latest: () => {
       const last = activations.at(-1)
       if (last === undefined) throw new Error('Nothing was activated.')
@@ -233,7 +243,7 @@ export async function actorWorld(
           answered: (flags, body) => {
             outcome.told += 1
             if ((flags & FLAG.error) === 0) outcome.text = body.toString()
-            else outcome.thrown = body.toString()
+            else outcome.thrown = errorNameOf(body)
           },
           failed: (error) => {
             outcome.told += 1

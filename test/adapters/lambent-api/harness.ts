@@ -243,6 +243,7 @@ const HEALTH = {
   queuedEvents: 0,
   owedDeliveries: 0,
   unrecordedTasks: 0,
+  unrecordedActorCalls: 0,
 } as const
 
 /** Reads a response's text until `enough` says so. */
