@@ -134,7 +134,7 @@ export function runsListing(query: string): Listing {
   return {
     headings: [
       'ID',
-      'WHAT',
+      'FUNCTION',
       'VERSION',
       'TRIGGER',
       'STATUS',

@@ -196,7 +196,7 @@ function readmeCommands(folder: TemporaryDirectory, lambent: LambentProcess): st
         .trim()
         .replaceAll('http://127.0.0.1:4700', lambent.api)
         .replaceAll('my-project', folder.join('my-project'))
-        .replaceAll(/\b(event|out)\.json/g, folder.join('$1.json')),
+        .replaceAll(/\b(event|out|trace)\.json/g, folder.join('$1.json')),
     )
 }
 
@@ -220,7 +220,7 @@ bash('the three minutes of README run as they are written', async () => {
     if (command.startsWith('aws ') && !isInstalled('aws')) continue
     const { code, stderr, stdout } = await run(`${environment}${command}`)
     assert.is(code, 0, `${command}: ${stderr}`)
-    if (/^(curl|npx lambent invoke hello -p)/.test(command)) assert.match(stdout, /^\{"greeting":"Hello, /)
+    if (/^(curl .*\bhello\/|npx lambent invoke hello -p)/.test(command)) assert.match(stdout, /^\{"greeting":"Hello, /)
   }
   if (isInstalled('aws')) {
     assert.match(readFileSync(folder.join('out.json'), 'utf8'), /^\{"greeting":"Hello, \w+!"\}$/)
