@@ -220,7 +220,8 @@ bash('the three minutes of README run as they are written', async () => {
     if (command.startsWith('aws ') && !isInstalled('aws')) continue
     const { code, stderr, stdout } = await run(`${environment}${command}`)
     assert.is(code, 0, `${command}: ${stderr}`)
-    if (/^(curl .*\bhello\/|npx lambent invoke hello -p)/.test(command)) assert.match(stdout, /^\{"greeting":"Hello, /)
+    if (/^(curl .*\bhello\/|npx lambent invoke hello -p)/.test(command))
+      assert.match(stdout, /^\{"greeting":"Hello, /)
   }
   if (isInstalled('aws')) {
     assert.match(readFileSync(folder.join('out.json'), 'utf8'), /^\{"greeting":"Hello, \w+!"\}$/)
