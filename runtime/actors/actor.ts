@@ -37,8 +37,8 @@ export class Actor implements CallOwner, ActivationOwner {
   #quarantine: Quarantine | undefined
   /** Its version was replaced: what runs finishes, then it goes on with the new one. */
   #retiring = false
-  /** Being deleted: what comes waits until that is done. */
-  #destroying = false
+  /** Deletions under way: what comes waits until they are done. */
+  #destroying = 0
   #closing = false
   /** Monotonic ms since when nothing runs. */
   #quietSince = 0
@@ -113,7 +113,7 @@ export class Actor implements CallOwner, ActivationOwner {
    */
   async destroy(): Promise<void> {
     const error = killed(this.address, 'destroyed')
-    this.#destroying = true
+    this.#destroying += 1
     this.#restarts.forget()
     for (const call of this.#endActivation()) call.fail(error)
     this.#desk.failAll(error)
@@ -122,7 +122,7 @@ export class Actor implements CallOwner, ActivationOwner {
       await new Promise<void>((resolve) => this.#whenStored(resolve))
       await this.record.destroy()
     } finally {
-      this.#destroying = false
+      this.#destroying -= 1
       if (this.#desk.mailbox.size > 0) this.#pump()
       else this.#forgetWhenDone()
     }
@@ -146,7 +146,7 @@ export class Actor implements CallOwner, ActivationOwner {
 
   /** Wakes it though nobody calls. */
   wake(): void {
-    if (this.#state === 'asleep' && !this.#closing && !this.#destroying) this.#activate()
+    if (this.#state === 'asleep' && !this.#closing && this.#destroying === 0) this.#activate()
   }
 
   /** Calls that wait or that its process has. */
@@ -223,7 +223,7 @@ export class Actor implements CallOwner, ActivationOwner {
 
   #pump(): void {
     const { mailbox } = this.#desk
-    if (this.#state === 'asleep' && mailbox.size > 0 && !this.#destroying) return this.#activate()
+    if (this.#state === 'asleep' && mailbox.size > 0 && this.#destroying === 0) return this.#activate()
     const activation = this.#activation
     if (this.#state !== 'awake' || activation === undefined) return
     if (this.#retiring || this.#closing) {
@@ -310,7 +310,7 @@ export class Actor implements CallOwner, ActivationOwner {
   #forgetWhenDone(): void {
     if (this.#restarts.isRecent(this.#parts.clock.monotonicMs())) return
     const forget = (): void => {
-      if (this.#state === 'asleep' && this.#desk.mailbox.size === 0 && !this.#destroying)
+      if (this.#state === 'asleep' && this.#desk.mailbox.size === 0 && this.#destroying === 0)
         this.#parts.forget(this)
     }
     this.#whenStored(forget)

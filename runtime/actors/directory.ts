@@ -197,7 +197,9 @@ export class ActorDirectory {
   }
 
   #forget(actor: Actor): void {
-    this.#actors.delete(keyOf(actor.address))
+    const text = keyOf(actor.address)
+    if (this.#actors.get(text) !== actor) return // another one has come in its place
+    this.#actors.delete(text)
     if (this.#closing && this.#actors.size === 0) for (const then of this.#whenQuiet.splice(0)) then()
   }
 

@@ -311,6 +311,32 @@ actors('destroy leaves nothing, and what comes meanwhile finds it new', async ()
   assert.equal(stored(world, 'a', 'n'), '2')
 })
 
+actors('an actor that is destroyed twice at once has one life afterwards', async () => {
+  const world = await actorWorld()
+  await awake(world)
+  world.commits.hold()
+
+  const first = world.directory.destroy(address('a'))
+  await world.settle()
+  void world.commits.release()
+  world.commits.hold()
+  const second = world.directory.destroy(address('a'))
+  await first
+  const between = world.call('a', 'between')
+  await world.settle()
+  await world.commits.release()
+  await second
+  const after = world.call('a', 'after')
+  await world.settle()
+
+  assert.equal(world.activations.length, 2)
+  world.latest().wake().reply('first')
+  await world.settle()
+  world.latest().reply('second')
+  assert.equal(between.text, 'first')
+  assert.equal(after.text, 'second')
+})
+
 actors('an actor that ends itself goes on in a new life for those that wait', async () => {
   const world = await actorWorld()
   await awake(world)

@@ -52,3 +52,36 @@ export function simulatedClock(): SimulatedClock {
     },
   }
 }
+
+/** The clock of one life of an engine: when the process is gone, none of its timers rings any more. */
+export function mortalClock(clock: Clock): { readonly clock: Clock; readonly end: () => void } {
+  let alive = true
+  const timers = new Set<Timer>()
+  const ifAlive = (call: () => void) => () => {
+    if (alive) call()
+  }
+  const keep = (timer: Timer): Timer => {
+    timers.add(timer)
+    return {
+      cancel: () => {
+        timers.delete(timer)
+        timer.cancel()
+      },
+    }
+  }
+  const after = (delayMs: number, call: () => void): Timer => keep(clock.after(delayMs, ifAlive(call)))
+  return {
+    clock: {
+      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      after,
+      every: (intervalMs, call) => keep(clock.every(intervalMs, ifAlive(call))),
+      sleep: (delayMs) => new Promise((resolve) => void after(delayMs, resolve)),
+    },
+    end() {
+      alive = false
+      for (const timer of timers) timer.cancel()
+      timers.clear()
+    },
+  }
+}

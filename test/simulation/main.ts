@@ -1,3 +1,5 @@
+import { ACTOR_BUGS } from './actor-bugs.ts'
+import { ActorsWorld } from './actors-world.ts'
 import { SCHEDULING_BUGS } from './planted-bugs.ts'
 import { SchedulingWorld } from './scheduling-world.ts'
 import { simulate, simulateSeed, type WorldFactory } from './simulate.ts'
@@ -11,7 +13,12 @@ const WORLDS: Readonly<Record<string, { make: WorldFactory; bugs: readonly strin
   scheduling: {
     make: (...parts) => new SchedulingWorld(...parts),
     bugs: SCHEDULING_BUGS,
-    share: 1,
+    share: 0.5,
+  },
+  actors: {
+    make: (...parts) => new ActorsWorld(...parts),
+    bugs: ACTOR_BUGS,
+    share: 0.3,
   },
 }
 

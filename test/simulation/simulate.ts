@@ -43,16 +43,23 @@ export async function simulateSeed(
   const trace = new Trace()
   const world = make(new Chance(seed), trace, planted)
   let done = 0
+  let stray: unknown
+  const onStray = (error: unknown): void => void (stray ??= error)
+  process.on('unhandledRejection', onStray) // what is thrown where nobody waits for it
   try {
     for (; done < steps; done++) {
       await world.step()
+      if (stray !== undefined) throw stray
       world.check()
     }
     done += await world.settle()
+    if (stray !== undefined) throw stray
     return { steps: done, hash: trace.hash, violation: undefined }
   } catch (error) {
     // an assertion of the engine's own counts as much as one of ours
-    return { steps: done, hash: trace.hash, violation: `step ${done}: ${String(error)}` }
+    return { steps: done, hash: trace.hash, violation: `step ${done}: ${String(stray ?? error)}` }
+  } finally {
+    process.off('unhandledRejection', onStray)
   }
 }
 
