@@ -41,8 +41,16 @@ export class ActorRequests {
   }
 
   #call({ environment, id, flags, fields, payload }: Request): void {
-    const [run, functionText = '', className = '', encodedKey = '', method = '', text = '', callNumber] =
-      fields
+    const [
+      run,
+      functionText = '',
+      className = '',
+      encodedKey = '',
+      method = '',
+      text = '',
+      callNumber = '0',
+      topRefs = '',
+    ] = fields
     const { version } = environment
     if (version === undefined) throw new RangeError('A process without code calls an actor.')
     const { objects, directory, encodeError } = this.#parts
@@ -55,13 +63,13 @@ export class ActorRequests {
           : undefined
       const sink = new CallerSink({ environment, id, objects, invocation, ref, encodeError })
       if (flags & FLAG.error) return sink.answered(FLAG.error, payload) // there was no room for its arguments
-      const args = this.#handOver(flags & FLAG.object, payload)
+      const args = this.#handOver(flags & FLAG.object, payload, topRefs)
       const request: CallRequest = {
         kind: 'method',
         name: method,
         args: payload,
         flags: flags & FLAG.object,
-        parent: callIn(invocation, Number(callNumber ?? 0)),
+        parent: callIn(invocation, Number(callNumber)),
         detached: options.ref,
         idempotencyKey: options.idempotencyKey,
         retries: options.retries,
@@ -95,10 +103,10 @@ export class ActorRequests {
   }
 
   /**
-   * Refs in arguments live as long as the call waits, and then with the activation that got them; arguments
-   * that are large themselves, as long as the call may be made again.
+   * Refs among the arguments (`topRefs`), and arguments that are large themselves, live as long as the call
+   * may be made again; refs inside of arguments from then on with the activation that got them.
    */
-  #handOver(flags: number, payload: Buffer): CallRequest['refs'] {
+  #handOver(flags: number, payload: Buffer, topRefs: string): CallRequest['refs'] {
     const { objects } = this.#parts
     const isLarge = flags !== 0
     if (!isLarge && (payload.length < 4 || payload.readUInt32LE(0) === 0)) return undefined
@@ -106,13 +114,16 @@ export class ActorRequests {
     const refIds = isLarge ? objects.refsIn(payload) : refsOf(payload)
     const entries = refIds.flatMap((refId) => objects.find(refId) ?? [])
     if (entries.length === 0 && !isLarge) return undefined
+    const top = new Set(topRefs.split(',').map((one) => one.slice(one.indexOf(':') + 1)))
+    const lasting = entries.filter(({ id }) => !top.has(id))
     let isKept = isLarge
     for (const entry of entries) objects.pin(entry)
     return {
       handTo: (invocation) => {
+        if (lasting.length === 0) return
         const environment = invocation.host as unknown as Environment // whatever hosts one is its environment
         const { refs } = holdingsOf(objects, environment, invocation)
-        for (const entry of entries) refs.hold(entry)
+        for (const entry of lasting) refs.hold(entry)
       },
       end: () => {
         for (const entry of entries.splice(0)) objects.unpin(entry)

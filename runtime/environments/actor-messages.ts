@@ -65,8 +65,10 @@ export const ACTOR_CALL = {
 
 /**
  * Whatever calls an actor from inside a process sends the request `actor` with these fields: run, function
- * ('' for its own), Class, encodeURIComponent(key), method, options (JSON of this, or ''), and the number of
- * the call of an actor whose code asks, where it is one: that is how chains of calls are told apart.
+ * ('' for its own), Class, encodeURIComponent(key), method, options (JSON of this, or ''), the number of the
+ * call of an actor whose code asks, where it is one: that is how chains of calls are told apart; and, if any
+ * of the arguments are refs, `index:refId,…` of these: the method gets their values, which its process waits
+ * for when it is the call's turn. They are kept as long as the call, so `get` has a last field, `kept`.
  */
 export interface ActorRequestOptions {
   readonly timeoutMs?: number

@@ -178,7 +178,7 @@ export class Tasks {
   }
 
   #get({ environment, id, fields }: Request): void {
-    const [run, refId = ''] = fields
+    const [run, refId = '', kept] = fields
     const { objects, encode } = this.#parts
     const entry = objects.find(refId)
     if (entry === undefined) {
@@ -187,7 +187,7 @@ export class Tasks {
     }
     const invocation = invocationOf(environment, run)
     const holdings = holdingsOf(objects, environment, invocation)
-    holdings.refs.hold(entry)
+    if (kept !== 'kept') holdings.refs.hold(entry) // otherwise a call has it
     if (entry.isSettled) return hand(environment, id, entry, holdings)
     const wait = new RefWait({ entry, environment, invocation, id, holdings })
     holdings.waits.add(wait)

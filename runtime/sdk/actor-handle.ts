@@ -1,6 +1,7 @@
 import type { ObjectRef } from './object-ref.ts'
 import { isActorClass, isCallableName, methodNames, type Actor, type ActorClass } from './actor.ts'
 import type { ActorCallOptions, ActorHook } from './actor-types.ts'
+import type { Remotely } from './task.ts'
 
 /** What the outside can call on an actor: its methods, neither hooks nor what begins with an underscore. */
 export type ActorMethods<A> = {
@@ -15,12 +16,15 @@ export type ActorMethods<A> = {
   ]: A[K]
 }
 
-/** An actor as others see it: every method gives a promise, a generator's items come one by one. */
+/**
+ * An actor as others see it: every method gives a promise, a generator's items come one by one. A ref as an
+ * argument stands for its value.
+ */
 export type ActorHandle<A> = {
   readonly [K in keyof ActorMethods<A>]: ActorMethods<A>[K] extends (...args: infer P) => infer R
     ? R extends AsyncGenerator<infer Item, unknown, unknown>
-      ? (...args: P) => AsyncIterable<Item>
-      : (...args: P) => Promise<Awaited<R>>
+      ? (...args: Remotely<P>) => AsyncIterable<Item>
+      : (...args: Remotely<P>) => Promise<Awaited<R>>
     : never
 }
 

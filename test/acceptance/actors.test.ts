@@ -69,6 +69,9 @@ export class Tally extends Actor {
   async keepsRef(ref: unknown): Promise<void> {
     await this.storage.put('ref', ref)
   }
+  areRefs(value: unknown, inside: unknown[]): unknown[] {
+    return [value instanceof ObjectRef ? 'ref' : value, inside[0] instanceof ObjectRef]
+  }
   async *count(to: number): AsyncGenerator<number> {
     for (let n = 0; n < to; n++) yield n
   }
@@ -121,7 +124,7 @@ export const handler: Handler<{ what: string }> = async ({ what }) => {
       const ref = actor.remote(actor(Tally, 'refused')).peek()
       return [
         await nameOf(one.sneak()), typeof one._secret, await nameOf(named.nothing()),
-        await nameOf(one.keepsRef(ref)), await nameOf(actor('tally/Nobody', 'a').anything()),
+        await nameOf(one.keepsRef([ref])), await nameOf(actor('tally/Nobody', 'a').anything()),
         await nameOf(actor('nowhere/Tally', 'a').anything()),
       ]
     }
@@ -129,6 +132,19 @@ export const handler: Handler<{ what: string }> = async ({ what }) => {
       const value = { when: new Date(5), map: new Map([['a', 1n]]), set: new Set([1]), bytes: new Uint8Array([1, 2]) }
       const back = (await actor(Tally, 'types').types(value)) as typeof value
       return [back.when instanceof Date, back.map.get('a') === 1n, back.set.has(1), back.bytes instanceof Uint8Array]
+    }
+    case 'passed': {
+      const [source, one] = [actor(Tally, 'source'), actor(Tally, 'passed')]
+      const order: string[] = []
+      const done = <T>(name: string) => (value: T): T => (order.push(name), value)
+      const slow = actor.remote(source).slow('x', 200)
+      const first = one.types(slow).then(done('first'))
+      const second = one.add(actor.remote(source).add(4)).then(done('second'))
+      const failing = actor.remote(source).fails(1)
+      const [seen, sum, error] = [await first, await second, await one.add(failing).catch(kindOf)]
+      const ref = actor.remote(source).peek()
+      const again = [await one.areRefs(ref, [ref]), await one.areRefs(ref, [ref])]
+      return [seen, sum, order, (error as { name: string }).name, again, await get(ref), await one.peek()]
     }
     case 'around':
       return actor(Tally, 'a').around(5)
@@ -176,6 +192,21 @@ actors('a counter counts every call of a handler, in their order', async () => {
 
 actors('remote gives refs, and get their values', async () => {
   assert.equal(await (await world()).invoke('tally', { what: 'refs' }), [true, [1, 3, 6]])
+})
+
+actors('a ref as an argument is its value, and calls stay in order while it is waited for', async () => {
+  assert.equal(await (await world()).invoke('tally', { what: 'passed' }), [
+    ['x begins', 'x ends'],
+    4,
+    ['first', 'second'],
+    'RangeError',
+    [
+      [4, true],
+      [4, true],
+    ],
+    4,
+    4,
+  ])
 })
 
 actors('one call runs at a time, in the order of the caller', async () => {

@@ -7,7 +7,11 @@ import type { StorageCodec } from './stored.ts'
 
 /** Values as calls carry them; what is large may become the place where it lies (FLAG.object). */
 export interface CallCodec extends StorageCodec {
-  decodeCall(payload: Buffer, flags: number): unknown
+  /**
+   * Arguments of a call, with values in place of those that are refs: they are waited for. Rejects with what
+   * became of one in place of a value, and when `signal`, which is asked for only then, aborts.
+   */
+  decodeCall(payload: Buffer, flags: number, signal: () => AbortSignal): unknown[] | Promise<unknown[]>
   /** `inline`: never a place. */
   encodeResult(value: unknown, inline: boolean): EncodedResult
   encodeError(thrown: unknown): Buffer

@@ -53,10 +53,10 @@ export class Actors {
 
   /** Wakes an actor; `invocation` runs until it sleeps again. */
   start(executor: Executor, invocation: Invocation, target: CallTarget & { kind: 'actor' }): void {
-    const { connection, scope, facts, home } = this.#parts
+    const { connection, scope, facts, home, sdkCalls } = this.#parts
     this.#host ??= new ActorHost({
       ...{ connection, scope, facts },
-      codec: callCodec(home.values),
+      codec: callCodec(home.values, sdkCalls),
       classOf: (className) => this.#classes.get(className),
       end: (ended, payload, isError) => {
         const whole = Buffer.concat([ANSWER_ROOM, payload])

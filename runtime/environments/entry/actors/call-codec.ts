@@ -3,6 +3,7 @@ import { decode } from '../../../sdk/codec/decode.ts'
 import { encode } from '../../../sdk/codec/encode.ts'
 import { packValue, unpackLed } from '../../call-payload.ts'
 import { FLAG } from '../../frames.ts'
+import type { SdkCalls } from '../computing/sdk-calls.ts'
 import type { Values } from '../computing/values.ts'
 import type { CallCodec } from './activation-parts.ts'
 
@@ -11,6 +12,7 @@ const NO_REFS: readonly string[] = []
 /** How calls and storage of actors are written, over the values of their process. */
 export const callCodec = (
   values: Pick<Values, 'decode' | 'encode' | 'encodeInline' | 'encodeError'>,
+  refs: Pick<SdkCalls, 'refsSeen' | 'withValues'>,
 ): CallCodec => ({
   encode(value) {
     const { head, refIds } = encodeStored(value)
@@ -21,7 +23,12 @@ export const callCodec = (
     )
   },
   decode: (bytes) => decode(unpackLed(bytes).encoded),
-  decodeCall: (payload, flags) => values.decode(flags & FLAG.object, payload),
+  decodeCall(payload, flags, signal) {
+    const before = refs.refsSeen
+    const args = values.decode(flags & FLAG.object, payload) as unknown[] // as handles send them
+    const seen = refs.refsSeen - before
+    return seen === 0 ? args : refs.withValues(args, seen, signal())
+  },
   encodeResult(value, inline) {
     if (inline) return { payload: values.encodeInline(value), flags: 0 }
     const { bytes, flags } = values.encode(value)

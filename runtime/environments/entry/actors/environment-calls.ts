@@ -7,7 +7,7 @@ import type { ActorRequestOptions } from '../../actor-messages.ts'
 import { FLAG } from '../../frames.ts'
 import { STREAM_STOP, STREAM_TAKEN } from '../../stream-items.ts'
 import type { CellHome } from '../computing/ref-cell.ts'
-import type { SdkCalls } from '../computing/sdk-calls.ts'
+import { topRefsOf, type SdkCalls } from '../computing/sdk-calls.ts'
 import { callOf } from './actor-call.ts'
 
 /** The part of a request that is the same for every call through a handle. */
@@ -40,7 +40,7 @@ export class EnvironmentActorCalls implements ActorCalls {
   async call(address: ActorAddress, method: string, args: unknown[]): Promise<unknown> {
     const { options, signal } = this.#prepare(address)
     signal?.throwIfAborted()
-    const ref = this.#sdkCalls.submitCall(this.#meta(address, method, options), args, nameOf(address, method))
+    const ref = this.#submit(address, method, options, args)
     if (signal === undefined) return this.#sdkCalls.get(ref)
     const cancel = (): void => this.#cancel(ref)
     signal.addEventListener('abort', cancel, { once: true })
@@ -53,8 +53,7 @@ export class EnvironmentActorCalls implements ActorCalls {
 
   remote(address: ActorAddress, method: string, args: unknown[]): ObjectRef {
     const { refOptions } = this.#prepare(address)
-    const meta = this.#meta(address, method, refOptions)
-    return this.#sdkCalls.submitCall(meta, args, nameOf(address, method), true)
+    return this.#submit(address, method, refOptions, args, true)
   }
 
   open(address: ActorAddress, method: string, args: unknown[]): OpenCall {
@@ -68,7 +67,7 @@ export class EnvironmentActorCalls implements ActorCalls {
       stop: () => calls.tell(`${STREAM_STOP}\n${number}`),
       result,
     })
-    const number = calls.askWith(this.#meta(address, method, options), args, {
+    const number = calls.askWith(this.#meta(address, method, options, args), args, {
       answered: (flags, body) => {
         try {
           if (flags & FLAG.error) settle.reject(values.decodeError(body))
@@ -91,10 +90,23 @@ export class EnvironmentActorCalls implements ActorCalls {
     this.#home.calls.tell(`actor-cancel\n${ref.id.slice(ref.id.lastIndexOf('-') + 1)}`)
   }
 
-  #meta(address: ActorAddress, method: string, options: string): string {
+  #submit(
+    address: ActorAddress,
+    method: string,
+    options: string,
+    args: unknown[],
+    isKept = false,
+  ): ObjectRef {
+    const meta = this.#meta(address, method, options, args)
+    return this.#sdkCalls.submitCall(meta, args, nameOf(address, method), isKept)
+  }
+
+  #meta(address: ActorAddress, method: string, options: string, args: unknown[]): string {
     const current = this.#home.current()
     const call = callOf(current)?.message.id ?? 0
-    return `actor\n${current?.id ?? 0}${this.#prepare(address).target}${method}\n${options}\n${call}`
+    const topRefs = topRefsOf(args)
+    const more = topRefs === '' ? '' : `\n${topRefs}`
+    return `actor\n${current?.id ?? 0}${this.#prepare(address).target}${method}\n${options}\n${call}${more}`
   }
 
   #prepare(address: ActorAddress): Prepared {

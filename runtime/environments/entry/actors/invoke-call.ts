@@ -19,15 +19,20 @@ export interface Called {
  * Calls what a call is for: a method, or a hook. Throws an ActorError 'NoSuchMethod' for what the class does
  * not have or keeps to itself.
  */
-export function invokeCall({ message, payload }: ActorCall, called: Called): unknown {
+export function invokeCall(call: ActorCall, called: Called): unknown {
   const { actor, codec, sockets, Class } = called
+  const { message, payload } = call
   const { kind, name, flags } = message
   switch (kind) {
     case 'method': {
       if (!methodsOf(Class).has(name)) throw noMethod(Class, name)
       const method = (actor as unknown as Record<string, (...args: unknown[]) => unknown>)[name] // as found
-      const args = codec.decodeCall(payload, flags) as unknown[] // as handles send them
-      return method?.apply(actor, args)
+      const args = codec.decodeCall(payload, flags, () => call.invocation.signal)
+      if (Array.isArray(args)) return method?.apply(actor, args)
+      return args.then((values) => {
+        if (call.state === 'ended') throw new ActorError('CallEnded', 'The actor has ended meanwhile.')
+        return method?.apply(actor, values)
+      })
     }
     case 'alarm': {
       const alarm = readAlarmCallName(name)

@@ -52,6 +52,8 @@ export class RefCell implements RefSource, Asking {
   id: string
   /** The request of the task that makes it, which may have items; 0 for anything else. */
   taskNumber = 0
+  /** The call that it was given to keeps it: asking for its value does not. */
+  isKept = false
 
   constructor(home: CellHome, id: string, what: string, state: 'unasked' | 'pending') {
     this.#home = home
@@ -79,7 +81,8 @@ export class RefCell implements RefSource, Asking {
     this.#waiters.push(waiter)
     if (this.#state !== 'unasked') return
     this.#state = 'pending'
-    this.#home.calls.ask(`get\n${this.#home.current()?.id ?? 0}\n${this.id}`, this)
+    const kept = this.isKept ? '\nkept' : ''
+    this.#home.calls.ask(`get\n${this.#home.current()?.id ?? 0}\n${this.id}${kept}`, this)
   }
 
   ignore(waiter: CellWaiter): void {

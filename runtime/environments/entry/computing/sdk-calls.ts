@@ -15,6 +15,8 @@ export class SdkCalls implements TaskHost, GroupHost {
   readonly #home: CellHome
   readonly #refPrefix: string
   #groups = 0
+  /** Refs that came inside of values so far. */
+  refsSeen = 0
 
   constructor(home: CellHome, refPrefix: string) {
     this.#home = home
@@ -115,11 +117,33 @@ export class SdkCalls implements TaskHost, GroupHost {
 
   /** A ref that came inside of a value. */
   refOf(id: string): RefCell {
+    this.refsSeen += 1
     if (id.startsWith(this.#refPrefix)) {
       const own = this.#home.calls.pending(Number(id.slice(this.#refPrefix.length + 1)))
       if (own instanceof RefCell) return own
     }
     return new RefCell(this.#home, id, '', 'unasked')
+  }
+
+  /**
+   * The arguments of a call of an actor with values in place of those that are refs; `seen`: how many refs
+   * are in them, at any depth. As long as the call runs, the engine keeps the refs among the arguments.
+   */
+  withValues(args: unknown[], seen: number, signal: AbortSignal): unknown[] | Promise<unknown[]> {
+    const given = args.filter((arg) => arg instanceof ObjectRef)
+    if (given.length === 0) return args
+    // Another one inside of an argument may be the same, and the actor may keep that.
+    const isKept = given.length === seen
+    const refs = given.map(({ id }) => {
+      const cell = new RefCell(this.#home, id, '', 'unasked')
+      cell.isKept = isKept
+      return new ObjectRef(cell)
+    })
+    const waiting = Promise.resolve(getValue(this.#home, refs, { signal })) as Promise<unknown[]> // of a list
+    return waiting.then((values) => {
+      const inOrder = values.values()
+      return args.map((arg) => (arg instanceof ObjectRef ? inOrder.next().value : arg))
+    })
   }
 
   #run(): number {
@@ -187,7 +211,7 @@ export class SdkCalls implements TaskHost, GroupHost {
 }
 
 /** `index:id` of each argument that is a ref. */
-function topRefsOf(args: readonly unknown[]): string {
+export function topRefsOf(args: readonly unknown[]): string {
   let text = ''
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]

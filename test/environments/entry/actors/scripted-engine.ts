@@ -41,7 +41,10 @@ export interface Reply {
   readonly errorName: string
 }
 
-export const codec = callCodec(new Values((id) => ({ id, release() {} })))
+export const codec = callCodec(new Values((id) => ({ id, release() {} })), {
+  refsSeen: 0,
+  withValues: (args) => args,
+})
 
 /** The bytes of a value as it is stored and called with. */
 export const bytesOf = (value: unknown): Buffer => packValue([], encode(value).head)
