@@ -1,5 +1,7 @@
 import { ACTOR_BUGS } from './actor-bugs.ts'
 import { ActorsWorld } from './actors-world.ts'
+import { EVENT_BUGS } from './event-bugs.ts'
+import { QueueWorld } from './queue-world.ts'
 import { SCHEDULING_BUGS } from './planted-bugs.ts'
 import { SchedulingWorld } from './scheduling-world.ts'
 import { simulate, simulateSeed, type WorldFactory } from './simulate.ts'
@@ -19,6 +21,11 @@ const WORLDS: Readonly<Record<string, { make: WorldFactory; bugs: readonly strin
     make: (...parts) => new ActorsWorld(...parts),
     bugs: ACTOR_BUGS,
     share: 0.3,
+  },
+  queue: {
+    make: (...parts) => new QueueWorld(...parts),
+    bugs: EVENT_BUGS,
+    share: 0.2,
   },
 }
 
