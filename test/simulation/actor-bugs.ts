@@ -22,8 +22,6 @@ export function spoilSets(bug: string | undefined, chance: Chance) {
     (changes: readonly Change[]): readonly Change[] =>
       changes.filter(([statement]) => statement !== dropped || !chance.happens(probability))
   switch (bug as ActorBug | undefined) {
-    case 'what an earlier activation writes is taken':
-      return without('fenceActor', 1)
     case 'an idempotency key is forgotten':
       return without('putActorReply', 1)
     case 'an alarm is lost':

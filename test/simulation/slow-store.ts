@@ -84,11 +84,17 @@ export class SlowStore {
     this.#stale.push(...this.#waiting.splice(0).filter(({ changes }) => staleWhen(changes)))
   }
 
-  /** Something of an engine that has ended comes to the disk, if `isDue` says so of it. */
-  async late(isDue: (changes: readonly Change[]) => boolean): Promise<void> {
+  /**
+   * Something of an engine that has ended comes to the disk, if `isDue` says so of it. `isTaken` is a planted
+   * bug: nothing fences it.
+   */
+  async late(isDue: (changes: readonly Change[]) => boolean, isTaken: boolean): Promise<void> {
     const index = this.#stale.findIndex(({ changes }) => isDue(changes))
     const [pending] = index < 0 ? [] : this.#stale.splice(index, 1)
-    if (pending !== undefined) await this.#keep(pending)
+    if (pending === undefined) return
+    const { changes } = pending
+    const taken = isTaken ? changes.filter(([statement]) => statement !== 'fenceActor') : changes
+    await this.#keep({ ...pending, changes: taken })
   }
 
   /** Why it was not kept; undefined when it was. */
