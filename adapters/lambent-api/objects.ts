@@ -2,11 +2,11 @@ import type { Context, Hono } from 'hono'
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { EngineError } from '../../runtime/errors.ts'
-import { OBJECT_FLAG, type ObjectEntry } from '../../runtime/objects/object-table.ts'
+import { OBJECT_FLAG } from '../../runtime/objects/object-table.ts'
 import { packValue } from '../../runtime/environments/call-payload.ts'
 import { encode } from '../../runtime/sdk/codec/encode.ts'
 import { storeBytes } from './large-values.ts'
-import { checked, type LambentApiParts } from './parts.ts'
+import { checked, findObject, scopeOfRequest, type LambentApiParts } from './parts.ts'
 import { late, readWait, settles } from './ref-waits.ts'
 import { describing } from './schemas.ts'
 import { answerOutcome, packJson } from './values.ts'
@@ -26,13 +26,6 @@ const MADE_ID = /^o[0-9a-z]+-\d/
 /** `PUT`, `GET` and `DELETE objects/{id}`: JSON, or octet-stream for bytes. */
 export function addObjects(app: Hono, { engine }: LambentApiParts): void {
   const { objects, outsideRefs, segments, clock } = engine
-  const find = (id: string): ObjectEntry => {
-    const entry = objects.find(id)
-    if (entry !== undefined) return entry
-    throw new EngineError('not-found', `There is no object "${id.slice(0, 100)}".`, {
-      hint: 'Values that nobody asks for are kept an hour, and none survives the engine.',
-    })
-  }
   app.put(
     '/objects/:id',
     describeRoute(describing('Stores a value: JSON, or bytes as application/octet-stream', 'newObject')),
@@ -46,7 +39,7 @@ export function addObjects(app: Hono, { engine }: LambentApiParts): void {
         throw new EngineError('already-exists', `There is an object "${id}", and objects do not change.`, {
           hint: 'Choose another name, or delete it first.',
         })
-      const entry = objects.create(id, outsideRefs.holder)
+      const entry = objects.create(id, outsideRefs.holder, scopeOfRequest(context, {}).account)
       try {
         const { flags, body } = await readValue(context)
         objects.resolve(entry, flags, body)
@@ -66,7 +59,7 @@ export function addObjects(app: Hono, { engine }: LambentApiParts): void {
     checked('query', GetQuery),
     async (context) => {
       const { wait } = context.req.valid('query')
-      const entry = find(context.req.param('id'))
+      const entry = findObject(context, objects, context.req.param('id'))
       if (!entry.isSettled && wait === undefined)
         return context.json({ objectId: entry.id, state: 'pending' }, 202)
       const waitMs = wait === undefined ? 0 : readWait(wait)
@@ -81,7 +74,7 @@ export function addObjects(app: Hono, { engine }: LambentApiParts): void {
       describing('Lets go of a value; it lives on as long as anything else refers to it', 'nothing'),
     ),
     (context) => {
-      outsideRefs.release(find(context.req.param('id')))
+      outsideRefs.release(findObject(context, objects, context.req.param('id')))
       return context.json({})
     },
   )

@@ -6,6 +6,7 @@ import { EngineError } from '../../runtime/errors.ts'
 import type { Engine } from '../../runtime/index.ts'
 import { allows } from '../../runtime/keys/grants.ts'
 import type { KeyRing } from '../../runtime/keys/key-ring.ts'
+import type { ObjectEntry } from '../../runtime/objects/object-table.ts'
 import type { Registry } from '../../runtime/registry/registry.ts'
 import type { Scope } from '../../runtime/store/journal.ts'
 import { callerIn, type Caller } from '../auth/caller.ts'
@@ -33,6 +34,27 @@ export interface LambentApiParts {
   /** Aborts when the listener stops: streams end then. */
   readonly stopping: AbortSignal
 }
+
+/**
+ * The object of that name, if whoever asks may know of it: keys of an account see its objects only. Throws
+ * EngineError 'not-found'.
+ */
+export function findObject(
+  context: Context,
+  objects: Pick<LambentApiParts['engine']['objects'], 'find'>,
+  id: string,
+): ObjectEntry {
+  const entry = objects.find(id)
+  if (entry !== undefined && mayKnow(callerIn(context.env), entry)) return entry
+  throw new EngineError('not-found', `There is no object "${id.slice(0, 100)}".`, {
+    hint: 'Values that nobody asks for are kept an hour, and none survives the engine.',
+  })
+}
+
+const mayKnow = (caller: Caller | undefined, { account }: ObjectEntry): boolean =>
+  caller === undefined ||
+  account === caller.principal.account ||
+  allows(caller.principal.grants, 'admin', undefined)
 
 /**
  * Account and region of a request: what its query says, else what its credentials say. Throws EngineError

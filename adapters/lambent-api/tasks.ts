@@ -1,8 +1,7 @@
 import type { Hono } from 'hono'
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
-import { EngineError } from '../../runtime/errors.ts'
-import { checked, scopeOfRequest, type LambentApiParts } from './parts.ts'
+import { checked, findObject, scopeOfRequest, type LambentApiParts } from './parts.ts'
 import { late, readWait, settles } from './ref-waits.ts'
 import { describing, ScopeQuery } from './schemas.ts'
 import { answerOutcome, packJson, readArguments } from './values.ts'
@@ -49,9 +48,7 @@ export function addTasks(app: Hono, { engine }: LambentApiParts): void {
     checked('query', CancelQuery),
     (context) => {
       const { force, recursive } = context.req.valid('query')
-      const id = context.req.param('id')
-      const entry = objects.find(id)
-      if (entry === undefined) throw new EngineError('not-found', `There is no object "${id.slice(0, 100)}".`)
+      const entry = findObject(context, objects, context.req.param('id'))
       entry.producer?.cancel({ force: isSet(force), recursive: recursive === undefined || isSet(recursive) })
       return context.json({})
     },

@@ -59,7 +59,11 @@ export class ActorRequests {
       const invocation = invocationOf(environment, run)
       const ref =
         options.ref === true
-          ? objects.create(refIdOf(environment, id), holdingsOf(objects, environment, invocation).refs)
+          ? objects.create(
+              refIdOf(environment, id),
+              holdingsOf(objects, environment, invocation).refs,
+              environment.version?.scope.account,
+            )
           : undefined
       const sink = new CallerSink({ environment, id, objects, invocation, ref, encodeError })
       if (flags & FLAG.error) return sink.answered(FLAG.error, payload) // there was no room for its arguments

@@ -128,7 +128,7 @@ export class Tasks {
     const manifest = await this.#parts.manifests.of(version)
     const shape = this.#shapes.declared(version, exportName, manifest, options, undefined)
     this.#admit()
-    const entry = this.#parts.objects.create(refId, holder)
+    const entry = this.#parts.objects.create(refId, holder, scope.account)
     this.#begin(entry, shape, undefined, 0, undefined).start(args, [])
     return entry
   }
@@ -156,7 +156,7 @@ export class Tasks {
     const holdings = holdingsOf(objects, environment, parent)
     let entry: ObjectEntry | undefined
     try {
-      entry = objects.create(refIdOf(environment, id), holdings.refs)
+      entry = objects.create(refIdOf(environment, id), holdings.refs, environment.version?.scope.account)
       this.#admit(environment)
       const topIds = topRefs === '' ? NONE : topRefs.split(',').map((one) => one.slice(one.indexOf(':') + 1))
       const reader = { environment, id, holdings }
@@ -198,7 +198,11 @@ export class Tasks {
     const { objects } = this.#parts
     const holdings = holdingsOf(objects, environment, invocationOf(environment, fields[0]))
     try {
-      const entry = objects.create(refIdOf(environment, id), holdings.refs)
+      const entry = objects.create(
+        refIdOf(environment, id),
+        holdings.refs,
+        environment.version?.scope.account,
+      )
       const location = flags & FLAG.object
       if (flags & FLAG.error)
         objects.reject(entry, Buffer.from(payload)) // there was no room for it

@@ -59,7 +59,7 @@ export class TaskStream implements Ending {
     this.#passedOn = index + 1
     const kept = flags & (FLAG.object | FLAG.error)
     const value = Buffer.from(body.subarray(metaBytes))
-    const entry = this.#objects.create(itemRefId(run.entry.id, index), this.#holdings.refs)
+    const entry = this.#objects.create(itemRefId(run.entry.id, index), this.#holdings.refs, run.entry.account)
     if (kept & FLAG.error) this.#objects.reject(entry, value)
     else this.#objects.resolve(entry, kept, value, kept === 0 ? refsOf(value) : [])
     this.#environment.connection?.answer(this.#id, FLAG.streaming | entry.flags, entry.body)

@@ -37,6 +37,8 @@ export interface ObjectProducer {
  */
 export class ObjectEntry {
   readonly id: string
+  /** Whose it is; undefined: nobody's who has an account. */
+  readonly account: string | undefined
   /** -1 while it is pending. */
   flags = -1
   body: Buffer = NOTHING
@@ -46,8 +48,9 @@ export class ObjectEntry {
   pins = 0
   #waiters: ObjectWaiter[] | undefined
 
-  constructor(id: string) {
+  constructor(id: string, account?: string) {
     this.id = id
+    this.account = account
   }
 
   get isSettled(): boolean {
@@ -144,14 +147,17 @@ export class ObjectTable {
     return this.#entries.values()
   }
 
-  /** A pending one, held by `holder`. Throws EngineError 'throttled' (too many) and 'invalid' (known id). */
-  create(id: string, holder: RefHolder): ObjectEntry {
+  /**
+   * A pending one of an account, held by `holder`. Throws EngineError 'throttled' (too many) and 'invalid'
+   * (known id).
+   */
+  create(id: string, holder: RefHolder, account?: string): ObjectEntry {
     if (this.#entries.size >= MAX_OBJECTS)
       throw new EngineError('throttled', `${this.#entries.size} objects are kept already.`, {
         hint: 'Release refs that are not needed any more.',
       })
     if (this.#entries.has(id)) throw new EngineError('invalid', `There is an object "${id}" already.`)
-    const entry = new ObjectEntry(id)
+    const entry = new ObjectEntry(id, account)
     this.#entries.set(id, entry)
     holder.hold(entry)
     return entry

@@ -11,7 +11,7 @@ import { writeFiles } from '../support/write-files.ts'
 const tasks = suite('tasks')
 
 const WORK = `
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { cancel, context, get, put, task, wait, type Handler } from 'lambent'
 
 const process_ = Math.random()
@@ -44,6 +44,8 @@ export const polite = task(async (path: string) => {
 })
 export const stubborn = task(async (path: string) => { appendFileSync(path, 'began'); while (true) await pause(10) })
 export const parentOf = task(async (path: string) => { await get(polite.remote(path)) })
+export const after = task(async (path: string, _value: number) => { appendFileSync(path, 'ran') })
+export const has = task(async (path: string) => existsSync(path))
 export const big = task(async () => 10n)
 export const wide = task(async () => 1, { resources: { unobtainium: 1 } })
 
@@ -80,6 +82,16 @@ export const handler: Handler<any> = async ({ what, n = 0, path = '', force = fa
       await pause(1500)
       await cancel(ref, { force })
       return await failure(ref)
+    }
+    case 'cancel waiting': {
+      const first = slow.remote(1500)
+      const second = after.remote(path, first as never)
+      await pause(100)
+      const startedAt = performance.now()
+      await cancel(second)
+      const { name } = (await failure(second)) as { name?: string }
+      const took = performance.now() - startedAt
+      return { name, took, first: await get(first), ran: await get(has.remote(path)) }
     }
     case 'leave': { slow.remote(300); void polite; return 'left' }
   }
@@ -244,6 +256,21 @@ tasks('cancelling aborts the signal, of children, too; force ends the process', 
   )
   await idle('stubborn')
 })
+
+tasks(
+  'one that waits for its arguments is cancelled at once and never runs; what it waited for goes on',
+  async () => {
+    const cancelled = await ask<{ name: string; took: number; first: number; ran: boolean }>({
+      what: 'cancel waiting',
+      path: place('after'),
+    })
+
+    assert.is(cancelled.name, 'TaskCancelled')
+    assert.ok(cancelled.took < 1000, `it took ${cancelled.took} ms`)
+    assert.equal([cancelled.first, cancelled.ran], [1500, false])
+    await idle('after')
+  },
+)
 
 tasks('over HTTP: an id, or the bare value, or why there is none', async () => {
   const accepted = await begin('work/add', [1, 2])

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import { markCaller, type Caller } from '../../../adapters/auth/caller.ts'
 import { createLambentApi } from '../../../adapters/lambent-api/api.ts'
 import type { LambentApiParts } from '../../../adapters/lambent-api/parts.ts'
 import { EngineError } from '../../../runtime/errors.ts'
@@ -35,7 +37,8 @@ export interface LambentApiHarness extends AsyncDisposable {
   readonly journal: Journal
   readonly stopping: AbortController
   readonly parts: LambentApiParts
-  request(path: string, init?: RequestInit): Promise<Response>
+  /** `caller`: whose key it comes with; absent: keys are not asked for. */
+  request(path: string, init?: RequestInit, caller?: Caller): Promise<Response>
   json(path: string): Promise<unknown>
   /** Accepts events; they start nothing but this list. */
   readonly invoker: { accept(request: EventRequest): Promise<void> }
@@ -157,7 +160,7 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
       segments,
       tasks: {
         submit: (request) => {
-          const entry = table.create(request.refId, request.holder)
+          const entry = table.create(request.refId, request.holder, request.scope.account)
           submitted.push({ request, entry })
           return Promise.resolve(entry)
         },
@@ -192,8 +195,11 @@ export async function startLambentApi(known: readonly string[] = ['orders']): Pr
     stopping: stopping.signal,
   }
   const app = createLambentApi(parts)
-  const request = async (path: string, init?: RequestInit): Promise<Response> =>
-    await app.request(`http://localhost:4700/lambent/v1${path}`, init)
+  const request = async (path: string, init?: RequestInit, caller?: Caller): Promise<Response> => {
+    const incoming = {} as IncomingMessage // nothing else of it is looked at
+    if (caller !== undefined) markCaller(incoming, caller)
+    return await app.request(`http://localhost:4700/lambent/v1${path}`, init, { incoming })
+  }
   return {
     clock,
     feed,

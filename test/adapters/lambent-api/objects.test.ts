@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Caller } from '../../../adapters/auth/caller.ts'
 import { packValue } from '../../../runtime/environments/call-payload.ts'
 import { layOut } from '../../../runtime/objects/location.ts'
 import { OBJECT_FLAG } from '../../../runtime/objects/object-table.ts'
@@ -143,6 +144,38 @@ objects('a value that nobody deletes is gone an hour later', async () => {
 
   assert.is((await harness.request('/objects/large')).status, 404)
   await until('it is freed', () => harness.parts.engine.segments.usage.memory.usedBytes === 0)
+})
+
+objects('an object is there for keys of its own account only, and for administrators', async () => {
+  await using harness = await startLambentApi()
+  const keyOf = (account: string, action: 'invoke' | 'admin'): Caller => ({
+    principal: {
+      kind: 'key',
+      keyId: 'AKIA0',
+      account,
+      name: 'any',
+      organization: null,
+      grants: [{ action, functions: undefined }],
+    },
+    scope: { account, region: 'us-east-1' },
+  })
+  const own = keyOf('111111111111', 'invoke')
+  const other = keyOf('222222222222', 'invoke')
+  await harness.request('/objects/mine', put('1'), own)
+  const begun = await harness.request('/tasks/orders/count', { method: 'POST', body: '[]' }, own)
+  const { objectId } = (await begun.json()) as { objectId: string }
+  const statusFor = async (caller: Caller, path: string, method = 'GET'): Promise<number> =>
+    (await harness.request(path, { method }, caller)).status
+
+  for (const id of ['mine', objectId]) {
+    assert.is(await statusFor(other, `/objects/${id}`), 404)
+    assert.is(await statusFor(other, `/objects/${id}`, 'DELETE'), 404)
+    assert.is(await statusFor(other, `/objects/${id}/cancel`, 'POST'), 404)
+  }
+  assert.is(await statusFor(own, '/objects/mine'), 200)
+  assert.is(await statusFor(own, `/objects/${objectId}`), 202)
+  assert.is(await statusFor(keyOf('222222222222', 'admin'), '/objects/mine'), 200)
+  assert.is(await statusFor(own, '/objects/mine', 'DELETE'), 200)
 })
 
 objects.run()
