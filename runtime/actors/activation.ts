@@ -40,6 +40,8 @@ export interface ActivationOwner {
   alarmsChanged(names: readonly string[]): void
   /** It is over. Calls that it had not answered are in `unanswered`, in order. */
   ended(activation: Activation, end: ActivationEnd, unanswered: readonly ActorCall[]): void
+  /** Others need what its process holds: whether it goes to sleep now. */
+  rests(activation: Activation): boolean
   /** Says something for a connection of a client. */
   socket(id: string, verb: string, payload: Buffer): void
 }
@@ -223,6 +225,10 @@ export class Activation implements InvocationObserver {
 
   refused(_invocation: Invocation, error: EngineError): void {
     this.#ended({ kind: 'refused', error })
+  }
+
+  yields(): boolean {
+    return !this.#over && this.#parts.owner.rests(this)
   }
 
   notJson(_invocation: Invocation, reason: string): void {

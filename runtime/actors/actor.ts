@@ -140,8 +140,19 @@ export class Actor implements CallOwner, ActivationOwner {
   look(now: number): void {
     if (this.#state === 'asleep') return this.#forgetWhenDone()
     const idleMs = this.#desk.shape?.idleMs ?? null
-    if (this.#state !== 'awake' || idleMs === null || this.#activation?.isQuiet !== true) return
-    if (this.#gate?.isIdle === true && now - this.#quietSince >= idleMs) this.#stop()
+    if (idleMs !== null && now - this.#quietSince >= idleMs && this.#isIdle) this.#stop()
+  }
+
+  rests(activation: Activation): boolean {
+    const neverSleeps = (this.#desk.shape?.idleMs ?? null) === null
+    if (activation !== this.#activation || neverSleeps || !this.#isIdle) return false
+    this.#stop()
+    return true
+  }
+
+  /** It is awake, and nothing of it runs or is on its way to disk. */
+  get #isIdle(): boolean {
+    return this.#state === 'awake' && this.#activation?.isQuiet === true && this.#gate?.isIdle === true
   }
 
   /** Wakes it though nobody calls. */

@@ -28,6 +28,8 @@ export interface InvocationObserver {
   settled(invocation: Invocation, total: ResultMeta | undefined): void
   /** Ending of a stream; `error` is Lambda's error JSON when the handler failed after it had started. */
   streamEnded(invocation: Invocation, error: Buffer | undefined, meta: ResultMeta): void
+  /** Others need what it holds: whether it ends now, since it has nothing to do. */
+  yields?(invocation: Invocation): boolean
   /** What a running one says beside its result; `metaBytes` of `body` are UTF-8, a payload follows. */
   said?(invocation: Invocation, flags: number, metaBytes: number, body: Buffer): void
 }

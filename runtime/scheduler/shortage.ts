@@ -1,4 +1,5 @@
 import type { Environment } from '../environments/environment.ts'
+import type { Invocation } from '../environments/invocation.ts'
 import type { EnvironmentPool } from '../environments/pool.ts'
 import type { FunctionVersion } from '../registry/types.ts'
 import type { Cluster, Lease } from './cluster.ts'
@@ -38,6 +39,8 @@ export class Shortage {
   readonly #hungry = new Map<EnvironmentPool, { readonly reason: string }>()
   /** Idle ones told to end to make room, and not gone yet. */
   readonly #leaving = new Set<Environment>()
+  /** Work without anything to do, told to end to make room, and not ended yet. */
+  readonly #resting = new Set<Invocation>()
   /** Of those who have waited too long; the one of them that something ended for last comes first. */
   readonly #reservations = new Map<EnvironmentPool, Reservation>()
   #relieved: EnvironmentPool | undefined
@@ -105,6 +108,8 @@ export class Shortage {
     }
     if (this.#hungry.size === 0 || now - this.#lookedAt < LOOK_EVERY_MS) return
     this.#lookedAt = now
+    for (const one of this.#resting) if (one.state === 'ended') this.#resting.delete(one)
+    for (const hungry of this.#hungry.keys()) this.#restFor(hungry)
     const since = (pool: EnvironmentPool): number => pool.waiting.peek()?.waitingSince ?? now
     const starved = [...this.#hungry.keys()].filter((pool) => now - since(pool) >= STARVED_AFTER_MS)
     for (const pool of starved.toSorted((left, right) => since(left) - since(right))) {
@@ -159,6 +164,27 @@ export class Shortage {
     const oldest = this.#oldestIdle(hungry, this.helpsFor(hungry))
     if (oldest !== undefined) this.#end(oldest)
     return oldest !== undefined
+  }
+
+  /**
+   * Where no idle process ends for `hungry`, one does whose only work lasts but has nothing to do: an actor
+   * that is awake for nobody. Another one of the same pool takes its place in the process.
+   */
+  #restFor(hungry: EnvironmentPool): void {
+    if (this.#leaving.size + this.#resting.size >= hungry.waiting.size) return
+    const helps = this.helpsFor(hungry)
+    for (const pool of this.#parts.pools.values()) {
+      if (pool.version.execution.concurrency > 1) continue
+      for (const environment of pool.members) {
+        const [work, more] = environment.inFlight
+        if (work === undefined || more !== undefined || environment.state !== 'busy') continue
+        const { observer } = work.input
+        if (observer.yields === undefined || !helps(environment) || !observer.yields(work)) continue
+        this.#resting.add(work)
+        if (pool !== hungry) environment.drain()
+        return
+      }
+    }
   }
 
   #oldestIdle(but?: EnvironmentPool, helps: Helps = () => true): Environment | undefined {

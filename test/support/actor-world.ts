@@ -19,12 +19,15 @@ export class ActorWorld implements AsyncDisposable {
     this.#lambent = lambent
   }
 
-  /** `functions`: the source of each by its name. */
-  static async start(functions: Readonly<Record<string, string>>): Promise<ActorWorld> {
+  /** `functions`: the source of each by its name; `flags` are for the first start. */
+  static async start(
+    functions: Readonly<Record<string, string>>,
+    flags: readonly string[] = [],
+  ): Promise<ActorWorld> {
     const folder = temporaryDirectory()
     write(folder, functions)
     try {
-      return new ActorWorld(folder, await launch(folder))
+      return new ActorWorld(folder, await launch(folder, flags))
     } catch (error) {
       folder[Symbol.dispose]()
       throw error
@@ -89,8 +92,8 @@ export class ActorWorld implements AsyncDisposable {
   }
 }
 
-const launch = (folder: TemporaryDirectory): Promise<LambentProcess> =>
-  startLambentProcess(['--log-level', 'warn', '--deploy', folder.join('functions')], {
+const launch = (folder: TemporaryDirectory, flags: readonly string[] = []): Promise<LambentProcess> =>
+  startLambentProcess(['--log-level', 'warn', '--deploy', folder.join('functions'), ...flags], {
     data: folder.join('data'),
   })
 
