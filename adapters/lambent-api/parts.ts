@@ -37,7 +37,7 @@ export interface LambentApiParts {
 
 /**
  * The object of that name, if whoever asks may know of it: keys of an account see its objects only. Throws
- * EngineError 'not-found'.
+ * EngineError 'not-found' (detail 'object-lost').
  */
 export function findObject(
   context: Context,
@@ -47,6 +47,7 @@ export function findObject(
   const entry = objects.find(id)
   if (entry !== undefined && mayKnow(callerIn(context.env), entry)) return entry
   throw new EngineError('not-found', `There is no object "${id.slice(0, 100)}".`, {
+    detail: 'object-lost',
     hint: 'Values that nobody asks for are kept an hour, and none survives the engine.',
   })
 }

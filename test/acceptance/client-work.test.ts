@@ -171,4 +171,25 @@ clients('stops cleanly in the end', async () => {
   folder[Symbol.dispose]()
 })
 
+clients(
+  'what a task was making when its engine was killed is lost, and the next engine says so',
+  async () => {
+    using folder = temporaryDirectory()
+    writeFiles(folder, { 'work/index.ts': WORK })
+    const words = ['--deploy', folder.join('work')]
+    await using killed = await startLambentProcess(words, { data: folder.join('data') })
+    const ref = connect(killed.api).task<(ms: number) => Promise<number>>('work/nap').remote(60_000)
+    await ref.id
+    await until('it runs', async () =>
+      (await (await fetch(`${killed.api}/lambent/v1/tasks`)).text()).includes('running') ? true : undefined,
+    )
+    await killed.end('SIGKILL')
+    await using next = await startLambentProcess(words, { data: folder.join('data') })
+
+    const get = connect(next.api).get(ref)
+
+    assert.is((await rejects(get)).name, 'ObjectLost')
+  },
+)
+
 clients.run()
