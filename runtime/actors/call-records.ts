@@ -79,8 +79,10 @@ export class CallRecorder {
       environmentId: host?.id ?? '',
       attempt: call.attempt,
     }
-    this.#records.write(runs ? (host?.stream ?? -1) : -1, record)
-    this.#records.told(record)
+    this.#records.behindAnswers(() => {
+      this.#records.write(runs ? (host?.stream ?? -1) : -1, record)
+      this.#records.told(record)
+    })
   }
 }
 

@@ -283,7 +283,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
     const taken = environment.placesTaken
     if (taken < this.#concurrency) return true
     if (this.#maxCalls !== Infinity || environment.isWaiting) return false
-    if (taken >= this.#concurrency + this.#aheadOf(environment) || !this.#host.capped(this)) return false
+    if (taken >= this.#concurrency + this.#aheadOf(environment) || !this.#mayHold(environment)) return false
     const [first] = environment.inFlight
     return first === undefined || this.#clock.monotonicMs() - first.startedAt <= AHEAD_PATIENCE_MS
   }
@@ -309,7 +309,7 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
 
   /** A busy environment that may hold one more behind what it runs: only when no other can be had. */
   #ahead(): Environment | undefined {
-    if (!this.#host.capped(this)) return undefined
+    if (!this.isForTasks && !this.#host.capped(this)) return undefined
     let best: Environment | undefined
     for (const environment of this.members) {
       if (environment.state !== 'busy' || environment.inFlight.length >= (best?.inFlight.length ?? Infinity))
@@ -317,6 +317,11 @@ export class EnvironmentPool implements EnvironmentOwner<Environment> {
       if (this.#takes(environment)) best = environment
     }
     return best
+  }
+
+  /** Another process is not worth its start for tasks that take microseconds. */
+  #mayHold({ recentMs }: Environment): boolean {
+    return this.#host.capped(this) || (this.isForTasks && recentMs * MAX_TASKS_AHEAD <= AHEAD_PATIENCE_MS)
   }
 
   /**

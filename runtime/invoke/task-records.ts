@@ -48,6 +48,10 @@ export class TaskRecorder {
   ): void {
     if (status === 'succeeded' && !this.#records.takeSuccess()) return
     const record = this.#record(run, status, meta ?? NO_META, failure)
+    this.#records.behindAnswers(() => this.#write(run, status, meta, record))
+  }
+
+  #write(run: RecordedTask, status: RunStatus, meta: ResultMeta | undefined, record: RunRecord): void {
     const host = run.invocation?.host
     if (host === undefined || host.stream < 0) this.#records.write(-1, record)
     else

@@ -42,6 +42,11 @@ export class WorkRecords {
     return false
   }
 
+  /** Calls `write` behind the answers of this turn of the event loop: nobody waits for a record. */
+  behindAnswers(write: () => void): void {
+    setImmediate(write)
+  }
+
   /** Tells whoever watches. */
   told(record: RunRecord): void {
     this.#onRecord(record)

@@ -101,10 +101,12 @@ records('of very many calls some are written down, of those that fail all', asyn
     world.call('a', 'fails')
     activation.fail('RangeError')
   }
+  await world.settle()
   const kept = world.runs.length
   await world.clock.advance(1000)
   world.call('a', 'add')
   activation.reply('ok')
+  await world.settle()
 
   assert.equal(kept, 503)
   assert.equal(world.runs.filter(({ status }) => status === 'failed').length, 3)

@@ -50,9 +50,16 @@ interface Wish {
 const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index))
 
+/** Calls after which the compilers of all three processes have done their work. */
+const WARM_UP = 1500
+
 /** Median microseconds of one call after the other. */
-async function latency(call: () => Promise<unknown>, count: number): Promise<number> {
-  for (let index = 0; index < Math.min(20, count); index++) await call()
+async function latency(
+  call: () => Promise<unknown>,
+  count: number,
+  warmUp = Math.min(20, count),
+): Promise<number> {
+  for (let index = 0; index < warmUp; index++) await call()
   const measured: number[] = []
   for (let index = 0; index < count; index++) {
     const startedAt = performance.now()
@@ -79,13 +86,13 @@ const KEYS = 64
 const IN_FLIGHT = 1000
 
 const MEASURES = {
-  taskBlocking: () => latency(() => get(noop.remote()), 300),
+  taskBlocking: () => latency(() => get(noop.remote()), 300, WARM_UP),
   tasks64: ({ seconds = 1 }: Wish) => rate(() => get(times(64, () => noop.remote())), 64, seconds),
   tasks1000: ({ seconds = 1 }: Wish) =>
     rate(() => get(times(IN_FLIGHT, () => noop.remote())), IN_FLIGHT, seconds),
   actorBlocking: () => {
     const memory = actor(Memory, 'one')
-    return latency(() => memory.add(1), 300)
+    return latency(() => memory.add(1), 300, WARM_UP)
   },
   actor1000: ({ seconds = 1 }: Wish) => {
     const memory = actor(Memory, 'one')
