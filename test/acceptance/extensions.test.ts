@@ -173,7 +173,9 @@ nodes('count in the report what they took', async () => {
   const told = await until('the report is told', () =>
     collector.telemetry('slow').find(({ type }) => type === 'platform.report'),
   )
-  const line = (await logOf(lambent, requestId)).find((one) => one.startsWith('REPORT ')) ?? ''
+  const line = await until('the report is logged', async () =>
+    (await logOf(lambent, requestId)).find((one) => one.startsWith('REPORT ')),
+  )
   const { durationMs, billedDurationMs } = told.record['metrics'] as Record<string, number>
   assert.ok((durationMs ?? 0) >= 295)
   assert.match(

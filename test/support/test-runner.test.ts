@@ -37,6 +37,33 @@ runner('passed, failed and skipped tests are counted', async () => {
   assert.match(totals.printed, 'on purpose')
 })
 
+runner('what failed beside others is run once more alone, but never what takes a seed', async () => {
+  using folder = temporaryDirectory()
+  const failsOnce = (marker: string): string => `${HEADER}
+    import { existsSync, writeFileSync } from 'node:fs'
+    tests('fails once', () => {
+      if (existsSync('${folder.join(marker)}')) return
+      writeFileSync('${folder.join(marker)}', '')
+      throw new Error('a busy machine')
+    })
+    tests.run()`
+  writeFileSync(folder.join('once.test.ts'), failsOnce('once'))
+  writeFileSync(folder.join('seeded.test.ts'), `// SEED\n${failsOnce('seeded')}`)
+  let printed = ''
+  const again = { again: true, jobs: 2, limitMs: 20_000, signal: new AbortController().signal }
+  const totals = await runTests({
+    root: folder.path,
+    filters: [],
+    print: (text) => (printed += text),
+    ...again,
+  })
+
+  assert.is(totalsLine(totals), '1 passed, 1 failed, 0 skipped')
+  assert.match(printed, 'once.test.ts failed beside other files')
+  assert.match(printed, /Failed: seeded.test.ts/)
+  assert.match(printed, 'a busy machine')
+})
+
 runner('a suite that was never run fails', async () => {
   const totals = await runFile(`tests('is forgotten', () => {})`)
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { listTestFiles, ownTimeLimitMs, selectTestFiles } from './test-files.ts'
 import { runTestFile, type FileOutcome } from './test-process.ts'
 
@@ -17,6 +19,8 @@ export interface RunOptions {
   readonly jobs: number
   /** For files that ask for no limit of their own. */
   readonly limitMs: number
+  /** What failed beside others is tried once more alone: see `tryAgain`. */
+  readonly again?: boolean
   readonly lingerMs?: number
   readonly print: (text: string) => void
   readonly signal: AbortSignal
@@ -37,26 +41,51 @@ export async function runTests(options: RunOptions): Promise<RunTotals> {
     return { passed: 0, failed: 1, skipped: 0 }
   }
   const outcomes: FileOutcome[] = []
+  const run = async (path: string): Promise<FileOutcome> => {
+    const limitMs = ownTimeLimitMs(root, path) ?? options.limitMs
+    const { lingerMs } = options
+    const outcome = await runTestFile({
+      root,
+      path,
+      limitMs,
+      ...(lingerMs === undefined ? {} : { lingerMs }),
+      signal,
+    })
+    print(report(outcome))
+    return outcome
+  }
   const work = async (): Promise<void> => {
-    for (let path = queue.shift(); path !== undefined && !signal.aborted; path = queue.shift()) {
-      const limitMs = ownTimeLimitMs(root, path) ?? options.limitMs
-      const { lingerMs } = options
-      const outcome = await runTestFile({
-        root,
-        path,
-        limitMs,
-        ...(lingerMs === undefined ? {} : { lingerMs }),
-        signal,
-      })
-      outcomes.push(outcome)
-      print(report(outcome))
-    }
+    for (let path = queue.shift(); path !== undefined && !signal.aborted; path = queue.shift())
+      outcomes.push(await run(path))
   }
   await Promise.all(Array.from({ length: options.jobs }, work))
+  if (options.again === true && !signal.aborted) await tryAgain(options, outcomes, run)
   const failures = outcomes.filter((outcome) => outcome.failed > 0)
   if (failures.length > 0) print(`\nFailed: ${failures.map((outcome) => outcome.path).join(', ')}\n`)
   const sum = (name: keyof RunTotals) => outcomes.reduce((total, outcome) => total + outcome[name], 0)
   return { passed: sum('passed'), failed: sum('failed') + (signal.aborted ? 1 : 0), skipped: sum('skipped') }
+}
+
+/** More failures than this are no matter of a busy machine. */
+const MOST_AGAIN = 2
+
+/**
+ * Tests of the built program measure time while other files use the processors: the few that failed beside
+ * others are run once more alone, and both runs are printed. What takes a seed is never tried again: another
+ * seed would hide what the first one found.
+ */
+async function tryAgain(
+  { root, jobs, print }: RunOptions,
+  outcomes: FileOutcome[],
+  run: (path: string) => Promise<FileOutcome>,
+): Promise<void> {
+  const failed = outcomes.filter((outcome) => outcome.failed > 0)
+  if (jobs === 1 || failed.length > MOST_AGAIN) return
+  for (const outcome of failed) {
+    if (readFileSync(join(root, outcome.path), 'utf8').includes('SEED')) continue
+    print(`\n${outcome.path} failed beside other files (above). Once more, alone:\n`)
+    outcomes.splice(outcomes.indexOf(outcome), 1, await run(outcome.path))
+  }
 }
 
 /** The one line that sums a run up; scripts read it. */
