@@ -1,43 +1,17 @@
 // time limit: 120 s
 import { suite } from 'uvu'
-import * as assert from 'uvu/assert'
 import { SCHEDULING_BUGS } from '../simulation/planted-bugs.ts'
 import { SchedulingWorld } from '../simulation/scheduling-world.ts'
-import { simulate, simulateSeed, type WorldFactory } from '../simulation/simulate.ts'
+import { addShortForm } from '../simulation/short-form.ts'
 
 /** The short form of `npm run test:simulation`. */
 const simulation = suite('a simulated scheduler')
 
-const make: WorldFactory = (...parts) => new SchedulingWorld(...parts)
-
-simulation('whatever happens, nothing is held twice, lost, or waits without a reason', async () => {
-  const { failures, steps } = await simulate(make, { firstSeed: 10_001, steps: 20_000 })
-
-  assert.equal(failures, [])
-  assert.ok(steps >= 20_000)
+addShortForm(simulation, {
+  make: (...parts) => new SchedulingWorld(...parts),
+  promise: 'whatever happens, nothing is held twice, lost, or waits without a reason',
+  firstSeed: 10_001,
+  bugs: SCHEDULING_BUGS,
 })
-
-simulation('the same seed goes the same way, also when it fails', async () => {
-  const [first, second, other] = [
-    await simulateSeed(make, 7),
-    await simulateSeed(make, 7),
-    await simulateSeed(make, 8),
-  ]
-  const bug = SCHEDULING_BUGS[0]
-  const failures = [await simulateSeed(make, 7, bug), await simulateSeed(make, 7, bug)]
-
-  assert.equal(first, second)
-  assert.is.not(first?.hash, other?.hash)
-  assert.type(failures[0]?.violation, 'string')
-  assert.equal(failures[0], failures[1])
-})
-
-for (const bug of SCHEDULING_BUGS) {
-  simulation(`a planted bug is found: ${bug}`, async () => {
-    const { failures } = await simulate(make, { firstSeed: 1, steps: 50_000, planted: bug })
-
-    assert.is(failures.length, 1)
-  })
-}
 
 simulation.run()
